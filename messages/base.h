@@ -1,0 +1,76 @@
+//  base.h - what every file may assume: ownership, asserts, global limits.
+
+#ifndef BERTH_BASE_H_INCLUDED
+#define BERTH_BASE_H_INCLUDED
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+//  A local that is destroyed when it leaves scope: own (zmsg) msg = ...
+//  fits every CLASS with `class_destroy (class_t **self_p)`.
+#define own(class) __attribute__ ((cleanup (class##_destroy))) class##_t *
+
+//  Hands an owned pointer on and leaves NULL behind: return take (msg);
+#define take(pointer)                                                                              \
+    ({                                                                                             \
+        __typeof__ (pointer) berth_taken_ = (pointer);                                             \
+        (pointer) = NULL;                                                                          \
+        berth_taken_;                                                                              \
+    })
+
+//  Where a void pointer becomes an object again. Stays in release.
+#define CHECK(self, value)                                                                         \
+    do {                                                                                           \
+        if (!(self) || (self)->magic != (value))                                                   \
+            berth_bug (__FILE__, __LINE__, "wrong object: " #self);                                \
+    } while (0)
+
+//  A statement about our own code, never about input. Stays in release.
+#define ENSURE(truth)                                                                              \
+    do {                                                                                           \
+        if (!(truth))                                                                              \
+            berth_bug (__FILE__, __LINE__, #truth);                                                \
+    } while (0)
+
+//  Says file, line and sentence on stderr and aborts. Never returns.
+void berth_bug (const char *file, int line, const char *what) __attribute__ ((noreturn));
+
+#define BERTH_PRINTF(text, first) __attribute__ ((format (printf, text, first)))
+#define BERTH_COUNT(array) (sizeof (array) / sizeof ((array)[0]))
+
+#define BERTH_VERSION "0.1.0"
+
+//  Bytes that somebody else owns.
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+} berth_bytes_t;
+
+//  ---------------------------------------------------------------------------------------------
+//  Every global limit. A limit of one field stands in that field's row; a limit of one actor in
+//  its header. `bus.describe` and messages/README.md print this table.
+
+#define BERTH_LIMITS(X)                                                                            \
+    /*  name              value      what is bounded                                        */     \
+    X (FRAME_MAX,         1048576,   "bytes of one frame; bigger things are streams")              \
+    X (CHUNK_MAX,         262144,    "bytes of one data frame of a stream")                        \
+    X (DEPTH_MAX,         16,        "nesting of a body")                                          \
+    X (ELEMENTS_MAX,      16384,     "sum of all announced elements of one frame")                 \
+    X (CLIENT_ID_MAX,     64,        "bytes of a request's id")                                    \
+    X (KEY_MAX,           128,       "bytes of an idempotency key")                                \
+    X (UNANSWERED_MAX,    256,       "requests of one peer that wait for their reply")             \
+    X (PEERS_MAX,         4096,      "peers the front door remembers")                             \
+    X (INBOX_MAX,         1000,      "requests waiting in one actor's client inbox")               \
+    X (BATCH_MAX,         256,       "requests of one commit")                                     \
+    X (REPLY_KEPT_MAX,    16384,     "bytes of a reply that a key remembers")                      \
+    X (CLIENT_SILENCE_MS, 30000,     "silence after which a client's streams end")                 \
+    X (LIST_DEFAULT,      50,        "rows of a list without a limit")                             \
+    X (LIST_MAX,          1000,      "rows of a list at most")                                     \
+    X (STALL_MS,          5000,      "time in one batch after which the store counts as stalled")  \
+    X (STOP_MS,           10000,     "time a stop takes at most")
+
+#define BERTH_LIMIT_(name, value, doc) BERTH_##name = (value),
+enum { BERTH_LIMITS (BERTH_LIMIT_) };
+
+#endif

@@ -1,0 +1,88 @@
+//  ids.c - owns the last id that was made.
+
+#include "ids.h"
+
+#include "clock.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
+static int64_t s_last_ms;
+static uint16_t s_counter;          //  12 bits behind the time; RFC 9562, section 6.2, method 1
+
+void
+berth_id_new (char text [BERTH_ID_SIZE])
+{
+    uint8_t bytes [16];
+    uuid_generate_random (bytes);
+
+    pthread_mutex_lock (&s_lock);
+    int64_t now_ms = berth_wall_ms ();
+    if (now_ms > s_last_ms) {
+        s_last_ms = now_ms;
+        s_counter = (uint16_t) (((bytes [6] << 8) | bytes [7]) & 0x7ff);
+    }
+    else if (++s_counter > 0xfff) {
+        s_counter = 0;
+        s_last_ms++;                //  Borrowed from the future rather than repeated
+    }
+    int64_t time_ms = s_last_ms;
+    uint16_t counter = s_counter;
+    pthread_mutex_unlock (&s_lock);
+
+    for (int index = 0; index < 6; index++)
+        bytes [index] = (uint8_t) (time_ms >> (40 - 8 * index));
+    bytes [6] = (uint8_t) (0x70 | (counter >> 8));
+    bytes [7] = (uint8_t) counter;
+    bytes [8] = (uint8_t) ((bytes [8] & 0x3f) | 0x80);
+    berth_id_text (bytes, text);
+}
+
+static int
+s_digit (char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int
+berth_id_parse (const char *text, uint8_t bytes [16])
+{
+    uint8_t out [16];
+    size_t filled = 0;
+    for (size_t index = 0; index < 36;) {
+        if (index == 8 || index == 13 || index == 18 || index == 23) {
+            if (text [index++] != '-')
+                return -1;
+            continue;
+        }
+        int high = s_digit (text [index]);
+        int low = high < 0 ? -1 : s_digit (text [index + 1]);
+        if (low < 0)
+            return -1;
+        out [filled++] = (uint8_t) (high << 4 | low);
+        index += 2;
+    }
+    if (text [36])
+        return -1;
+    memcpy (bytes, out, 16);
+    return 0;
+}
+
+bool
+berth_id_is (const char *text)
+{
+    uint8_t bytes [16];
+    return text && berth_id_parse (text, bytes) == 0;
+}
+
+void
+berth_id_text (const uint8_t bytes [16], char text [BERTH_ID_SIZE])
+{
+    uuid_unparse_lower (bytes, text);
+}

@@ -1,0 +1,120 @@
+//  shim.h - what berthd and berth-shim say to each other.
+//
+//  A unix stream socket, <runtime>/p/<place id without dashes>. Each message is a length (4 bytes,
+//  little endian, at most SHIM_FRAME_MAX) and one packed shim_message. Any number of connections;
+//  the shim begins each with HELLO and tells every connection of what happens. A peer whose uid is
+//  not the shim's is closed unheard (SO_PEERCRED). Both sides speak their own version and the one
+//  before; fields are added, never changed. An exec is named by its id everywhere.
+//
+//  Output does not cross this socket: the shim writes it to the spool (store/spool.h) and tells
+//  how far it is; readers read the files.
+
+#ifndef BERTH_SHIM_H_INCLUDED
+#define BERTH_SHIM_H_INCLUDED
+
+#include "exec.h"
+
+enum {
+    SHIM_VERSION = 1,
+    SHIM_VERSION_OLDEST = 1,
+    SHIM_FRAME_MAX = 2 * 1048576,
+    SHIM_CONNECTIONS_MAX = 16,
+    SHIM_EXECS_MAX = 1024,              //  Running at once in one place
+    SHIM_STDIN_MAX = 1048576            //  Bytes of stdin held for a child that does not read
+};
+
+#define SHIM_OP(X, T) \
+    /*  berthd to shim */ \
+    X (T, START,    "start")     /* exec argv env cwd cols rows stdin timeout grace spool...; answer STARTED or ENDED; a known exec is answered again */ \
+    X (T, WRITE,    "write")     /* exec offset data eof; answer ACCEPTED */ \
+    X (T, SIGNAL,   "signal")    /* exec signal, to its group; no answer */ \
+    X (T, RESIZE,   "resize")    /* exec cols rows; no answer */ \
+    X (T, END,      "end")       /* exec cause grace: TERM, grace, KILL; answered by ENDED */ \
+    X (T, CLOSE,    "close")     /* grace: end all execs as lease_lost, end the place; answer CLOSED, then exit */ \
+    X (T, STATE,    "state")     /* answer one STARTED or ENDED for each exec that is known, then HELLO */ \
+    X (T, FENCE,    "fence")     /* generation: the place has a new holder; ends running execs as lease_lost */ \
+    /*  shim to berthd */ \
+    X (T, HELLO,    "hello")     /* v place generation boot pid */ \
+    X (T, STARTED,  "started")   /* exec pid startedAt (and offsets so far) */ \
+    X (T, OUTPUT,   "output")    /* exec stdoutBytes stderrBytes stalled: how far the spool is */ \
+    X (T, ACCEPTED, "accepted")  /* exec offset eof */ \
+    X (T, ENDED,    "ended")     /* exec cause exitCode signal timedOut endedAt bytes truncated error; synced before it is told */ \
+    X (T, CLOSED,   "closed")    /* the place's processes are gone */ \
+    X (T, REFUSED,  "refused")   /* exec error: the message was wrong */
+BERTH_ENUM (shim_op, SHIM_OP);
+
+#define SHIM_MESSAGE(F, T) \
+    F (T, ENUM (shim_op), op, "op",      REQUIRED, 0, "What is said.") \
+    F (T, U64,   v,         "v",         OPTIONAL, 0, "Version of this protocol (HELLO).") \
+    F (T, ID,    place,     "placeId",   OPTIONAL, 36, "The place.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "Of the lease that holds it.") \
+    F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot in which the shim started.") \
+    F (T, ID,    exec,      "execId",    OPTIONAL, 36, "The exec.") \
+    F (T, BLOBS, argv,      "argv",      OPTIONAL, 8200, "Program and arguments.") \
+    F (T, BLOBS, env,       "env",       OPTIONAL, 8192, "NAME=value, the whole environment but for the place's own defaults.") \
+    F (T, BYTES, cwd,       "cwd",       OPTIONAL, 4096, "Folder in the place.") \
+    F (T, BOOL,  tty,       "tty",       OPTIONAL, 0, "With a terminal.") \
+    F (T, U64,   cols,      "cols",      OPTIONAL, 10000, "Columns.") \
+    F (T, U64,   rows,      "rows",      OPTIONAL, 10000, "Rows.") \
+    F (T, BOOL,  stdin_open, "stdin",    OPTIONAL, 0, "stdin stays open for WRITE.") \
+    F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL, 0, "From the start to TERM; 0: none.") \
+    F (T, U64,   grace_ms,  "graceMs",   OPTIONAL, 0, "From TERM to KILL.") \
+    F (T, BYTES, spool,     "spool",     OPTIONAL, 4096, "Folder of the exec's spool.") \
+    F (T, U64,   spool_max, "spoolMax",  OPTIONAL, 0, "Bytes kept.") \
+    F (T, ENUM (exec_on_full), on_full, "onFull", OPTIONAL, 0, "Beyond spoolMax.") \
+    F (T, U64,   offset,    "offset",    OPTIONAL, 0, "In stdin.") \
+    F (T, BYTES, data,      "data",      OPTIONAL, 1048576, "Bytes of stdin.") \
+    F (T, BOOL,  eof,       "eof",       OPTIONAL, 0, "stdin ends here.") \
+    F (T, U64,   signal,    "signal",    OPTIONAL, 64, "Number.") \
+    F (T, I64,   pid,       "pid",       OPTIONAL, 0, "Of the shim (HELLO), of the child inside the place (STARTED).") \
+    F (T, ENUM (exec_cause), cause, "cause", OPTIONAL, 0, "Why it ended or is to end.") \
+    F (T, I64,   exit_code, "exitCode",  OPTIONAL, 0, "Of an exit.") \
+    F (T, BOOL,  timed_out, "timedOut",  OPTIONAL, 0, "The timeout ended it.") \
+    F (T, TIME,  started_at, "startedAt", OPTIONAL, 0, "Wall clock.") \
+    F (T, TIME,  ended_at,  "endedAt",   OPTIONAL, 0, "Wall clock.") \
+    F (T, U64,   stdout_bytes, "stdoutBytes", OPTIONAL, 0, "Written by the child so far.") \
+    F (T, U64,   stderr_bytes, "stderrBytes", OPTIONAL, 0, "Written by the child so far.") \
+    F (T, BOOL,  truncated, "truncated", OPTIONAL, 0, "Some output was dropped.") \
+    F (T, BOOL,  stalled,   "stalled",   OPTIONAL, 0, "Waits for room on the spool's disk.") \
+    F (T, STR,   error,     "error",     OPTIONAL, 512, "A sentence (REFUSED, start_failed).")
+BERTH_MESSAGE (shim_message, SHIM_MESSAGE);
+
+//  How a shim is told to open a place: one packed shim_open on the spawner's call (see
+//  providers/spawner.h), answered by one packed shim_opened on the same socket.
+#define SHIM_LIMITS(F, T) \
+    F (T, U64,   memory_bytes, "memoryBytes", OPTIONAL, 0, "Of all processes of the place.") \
+    F (T, U64,   pids,      "pids",      OPTIONAL, 0, "Processes and threads at once.") \
+    F (T, U64,   cpu_seconds, "cpuSeconds", OPTIONAL, 0, "CPU time of one process (rlimit).") \
+    F (T, U64,   file_bytes, "fileBytes", OPTIONAL, 0, "Size of one file (rlimit).")
+BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
+
+#define SHIM_OPEN(F, T) \
+    F (T, U64,   v,         "v",         REQUIRED, 0, "SHIM_VERSION.") \
+    F (T, ID,    place,     "placeId",   REQUIRED, 36, "The place.") \
+    F (T, U64,   generation, "generation", REQUIRED, 0, "Of its lease.") \
+    F (T, BYTES, folder,    "folder",    REQUIRED, 4096, "The place's folder on the host; shim.log and place.msgpack are in it.") \
+    F (T, BYTES, socket,    "socket",    REQUIRED, 107, "Where to listen.") \
+    F (T, BLOBS, argv,      "argv",      REQUIRED, 4096, "What to execute: walls around berth-init, or berth-init. {INIT_FD} in an argument becomes the number of init's socket.") \
+    F (T, BLOBS, args_fd,   "argsFd",    OPTIONAL, 65536, "Arguments handed over by --args FD, NUL separated; {INIT_FD}, {SECCOMP_FD}, {INFO_FD} are replaced; argv names the descriptor as {ARGS_FD}.") \
+    F (T, BYTES, seccomp,   "seccomp",   OPTIONAL, 65536, "A compiled BPF filter for {SECCOMP_FD}.") \
+    F (T, BLOBS, env,       "env",       REQUIRED, 64, "Environment of argv itself: minimal.") \
+    F (T, BLOBS, exec_env,  "execEnv",   REQUIRED, 256, "Defaults of each exec's environment.") \
+    F (T, BYTES, cwd,       "cwd",       REQUIRED, 4096, "Default folder of an exec, as seen inside.") \
+    F (T, BOOL,  pid_namespace, "pidNamespace", REQUIRED, 0, "argv makes one, and init is its pid 1.") \
+    F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Host uid and gid to change to before argv; absent: the caller's.") \
+    F (T, OBJ (shim_limits), limits, "limits", OPTIONAL, 0, "Walls in numbers.") \
+    F (T, BOOL,  limits_required, "limitsRequired", OPTIONAL, 0, "Fail if memory and pids can't be limited by a cgroup.")
+BERTH_MESSAGE (shim_open, SHIM_OPEN);
+
+#define SHIM_OPENED(F, T) \
+    F (T, BOOL,  ok,        "ok",        REQUIRED, 0, "The place is open and the socket listens.") \
+    F (T, STR,   error,     "error",     OPTIONAL, 512, "Which wall could not be built, and why.") \
+    F (T, STR,   remedy,    "remedy",    OPTIONAL, 192, "What to do about it.") \
+    F (T, I64,   pid,       "pid",       OPTIONAL, 0, "Of the shim.") \
+    F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot id.") \
+    F (T, STR,   ends_by,   "endsBy",    OPTIONAL, 32, "How the place's processes are ended: cgroup2, cgroup1, pidns, pgroup.") \
+    F (T, STR,   limits_by, "limitsBy",  OPTIONAL, 32, "What limits memory and pids: cgroup2, cgroup1, rlimit, none.") \
+    F (T, STR,   cgroup,    "cgroup",    OPTIONAL, 256, "Name of the place's cgroup, below each hierarchy's mount.")
+BERTH_MESSAGE (shim_opened, SHIM_OPENED);
+
+#endif

@@ -1,0 +1,77 @@
+//  tree.h - a folder of files goes out and comes home.
+//
+//  `tree_copy` puts a workspace into a place and takes a snapshot on the way; `tree_return` brings
+//  back what changed there by a three-way merge against that snapshot (DESIGN section 9; Paperclip:
+//  reference, section 5, "three-way merge by baseline").
+//
+//  Both sides are held as directory descriptors and everything below is opened with openat2
+//  (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) or *at calls on such a
+//  descriptor: no path is checked first and opened later. Only regular files, folders and symbolic
+//  links cross; a link is copied as text and never followed; device nodes, fifos and sockets are
+//  reported and left behind; setuid, setgid and sticky bits are dropped; hard links become files;
+//  names are bytes. Sparse files stay sparse (SEEK_HOLE), copy_file_range where it works.
+
+#ifndef BERTH_TREE_H_INCLUDED
+#define BERTH_TREE_H_INCLUDED
+
+#include "base.h"
+#include "error.h"
+
+typedef struct {
+    uint64_t files, folders, links, bytes;          //  Done so far
+    uint64_t total_files, total_bytes;              //  0 while unknown
+    uint64_t refused;                               //  Entries left behind
+} tree_progress_t;
+
+//  Called at most every 50 ms and at the end; a return other than 0 cancels (deadline_exceeded).
+typedef int (tree_progress_fn) (void *context, const tree_progress_t *progress);
+
+typedef enum {
+    TREE_ADDED = 1, TREE_CHANGED, TREE_DELETED,     //  Came home
+    TREE_CONFLICT,          //  Changed on both sides: ours stays, theirs stands beside it
+    TREE_REFUSED            //  Left behind: see reason
+} tree_change_t;
+
+//  `path` is relative, as bytes; `reason` is a sentence or NULL; for a conflict `other` is the
+//  name under which the place's version was kept.
+typedef void (tree_report_fn) (void *context, tree_change_t change, const char *path,
+                               const char *other, const char *reason);
+
+typedef struct {
+    const char *const *excludes;    //  Names (`node_modules`) or relative paths (`a/b`), NULL-ended; NULL: none
+    int64_t uid, gid;               //  Owner of what is made; -1: leave
+    int64_t deadline_mono_ms;       //  0: none
+    uint64_t max_entries;           //  0: 10,000,000
+    tree_progress_fn *progress;
+    tree_report_fn *report;
+    void *context;
+} tree_options_t;
+
+//  Copies the contents of `source` into the folder `target`, which is made (0755) if it is missing
+//  and must be empty, and writes the snapshot to the file `snapshot` (0600, by rename). Modes and
+//  times of files are kept. A source that is missing or unreadable is not_found or forbidden with
+//  the path. On failure what was copied is left for the caller to remove.
+int tree_copy (const char *source, const char *target, const char *snapshot,
+               const tree_options_t *options, tree_progress_t *ret_done, berth_error_t *err);
+
+//  Merges what changed in `place` since `snapshot` into `target` (a folder that exists):
+//    changed in the place only          -> copied (written beside, synced by rename)
+//    deleted in the place, target as in the snapshot -> deleted; emptied folders too
+//    changed on both sides, and different -> conflict: the target's file stays, the place's version
+//                                           is kept as `<name>.berth-theirs` (numbered if taken)
+//    same change on both sides          -> nothing
+//  A file counts as changed if type, size, executable bit, link text or content hash differ; size
+//  and mtime alone are believed only when both equal the snapshot's (nanoseconds).
+//  With `dry` nothing is written and the same reports are made. What is written takes the owner of
+//  `target`. A lock file in the target's parent keeps a second merge out (conflict, naming the pid).
+//  Returns 0 also with conflicts; the counts say how many.
+typedef struct {
+    uint64_t added, changed, deleted, conflicts, refused, bytes;
+} tree_result_t;
+int tree_return (const char *place, const char *snapshot, const char *target, bool dry,
+                 const tree_options_t *options, tree_result_t *ret_result, berth_error_t *err);
+
+//  Removes a folder and all below it, never leaving it, whatever it holds. What is gone is fine.
+int tree_remove (const char *folder, berth_error_t *err);
+
+#endif

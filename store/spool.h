@@ -1,0 +1,95 @@
+//  spool.h - an exec's output on disk: append, read from an offset, survive anything.
+//
+//  A folder holds segments, `00000001.out`, `00000002.out`...; each begins with a header that
+//  says where in each stream it starts, so that dropping the oldest is one unlink and any offset
+//  is found without an index file. Behind it records follow each other:
+//
+//      u32 length | u8 stream | u8 flags | u16 zero | i64 time, ms | u64 checksum | bytes
+//
+//  little endian, checksum XXH3-64 over the first 16 bytes and the payload. A torn last record is
+//  cut when a writer opens the spool, and is the end for a reader. `all` is the order of arrival.
+//  A record with the flag CUT and no bytes marks where output was dropped; its payload is u64 bytes
+//  dropped from stdout, u64 from stderr.
+//
+//  The writer is one process (the shim); readers are any process, with no lock between them: a
+//  reader sees whole records only. No LMDB here, no allocation beyond one buffer per reader.
+
+#ifndef BERTH_SPOOL_H_INCLUDED
+#define BERTH_SPOOL_H_INCLUDED
+
+#include "base.h"
+#include "error.h"
+
+enum { SPOOL_STDOUT = 1, SPOOL_STDERR = 2, SPOOL_ALL = 3 };     //  As in exec_stream
+enum { SPOOL_DROP_OLDEST = 1, SPOOL_DROP_NEW = 2, SPOOL_BLOCK = 3 };    //  As in exec_on_full
+enum { SPOOL_RECORD_MAX = 262144, SPOOL_DEFAULT_MAX = 268435456, SPOOL_SEGMENTS = 8 };
+
+typedef struct {
+    uint64_t stdout_bytes;      //  Written by the child, dropped ones included
+    uint64_t stderr_bytes;
+    uint64_t all_bytes;         //  Their sum
+    uint64_t kept_bytes;        //  Payload in the segments that exist
+    bool truncated;             //  Something was dropped
+} spool_size_t;
+
+//  ---- the writer
+
+typedef struct spool spool_t;
+
+//  Opens or makes the folder (0700) and goes on behind the last whole record; a torn tail is cut.
+//  A spool whose end was written opens, but appending to it is a conflict.
+//  Errors: store_full, invalid_request (not a spool), internal (system call).
+int spool_open (const char *folder, uint64_t max_bytes, int on_full, spool_t **ret_self,
+                berth_error_t *err);
+void spool_destroy (spool_t **self_p);
+
+//  Appends one record (size at most SPOOL_RECORD_MAX). Not synced. Returns 0; or 1 if the policy
+//  is BLOCK and the bytes do not fit: nothing was written, stop reading the child. `spool_room`
+//  says when they will. A disk that is full fails with store_full and has written nothing: the
+//  caller keeps the bytes and tries again.
+int spool_append (spool_t *self, int stream, int64_t time_ms, const void *data, size_t size,
+                  berth_error_t *err);
+
+//  Bytes that can be appended now: UINT64_MAX unless the policy is BLOCK.
+uint64_t spool_room (const spool_t *self);
+
+//  Under BLOCK: everything below this offset of `all` was read and may go (whole segments do).
+void spool_release (spool_t *self, uint64_t all_offset);
+
+void spool_size (const spool_t *self, spool_size_t *ret_size);
+
+//  Writes the end (opaque bytes, at most 4096: a packed shim_message ENDED), synced, by rename, as
+//  file `end` of the folder; the segments are synced before it. Said once; a second is a conflict.
+int spool_end (spool_t *self, const void *end, size_t size, berth_error_t *err);
+
+//  Writes the start record (opaque, at most 64 KiB) as file `start`, by rename, not synced.
+//  Conflict if there is one: the exec was started before.
+int spool_start (const char *folder, const void *start, size_t size, berth_error_t *err);
+
+//  ---- readers
+
+typedef struct spool_reader spool_reader_t;
+
+//  Does not fail if the folder is still empty; not_found if there is none.
+int spool_reader_open (const char *folder, spool_reader_t **ret_self, berth_error_t *err);
+void spool_reader_destroy (spool_reader_t **self_p);
+
+//  Reads up to `size` bytes of `stream` from `offset` into `data`. *ret_size is 0 when nothing is
+//  there yet. *ret_from is where the bytes begin: above `offset` if what was there was dropped.
+//  For SPOOL_ALL *ret_stream says of which stream the bytes are, and one read ends where the
+//  stream changes; else it is `stream`. Sequential reads are cheap, a jump scans one segment.
+//  Errors: internal (system call), invalid_request (a checksum in the middle does not fit).
+int spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_t size,
+                size_t *ret_size, uint64_t *ret_from, int *ret_stream, berth_error_t *err);
+
+//  Sizes as of now, by scanning what was not scanned before.
+int spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *err);
+
+//  The contents of `end` or `start`: 0 with *ret_size bytes copied to data, or -1, not_found.
+int spool_read_end (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
+int spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
+
+//  Removes the folder and all in it. What is gone is fine.
+int spool_remove (const char *folder, berth_error_t *err);
+
+#endif
