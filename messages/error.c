@@ -2,6 +2,8 @@
 
 #include "error.h"
 
+#include "wire.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,26 +37,28 @@ berth_bug (const char *file, int line, const char *what)
     abort ();
 }
 
+//  Makes a text fit to be sent and printed: one line, no control bytes, UTF-8. What is cut off in
+//  the middle of a character at the very end goes, whatever else is wrong becomes '?'.
 static void
-s_one_line (char *text)
+s_clean (char *text, bool cut)
 {
-    for (; *text; text++)
-        if ((unsigned char) *text < 0x20 || *text == 0x7f)
-            *text = *text == '\n' || *text == '\t' ? ' ' : '?';
-}
-
-//  Cuts a text that was truncated inside a UTF-8 sequence back to whole characters.
-static void
-s_whole_characters (char *text, size_t size)
-{
-    size_t length = strlen (text);
-    if (length + 1 < size)
-        return;
-    size_t start = length;
-    while (start > 0 && ((unsigned char) text [start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start > 0 && ((unsigned char) text [start - 1] & 0xc0) == 0xc0)
-        text [start - 1] = 0;
+    size_t left = strlen (text);
+    while (left) {
+        uint8_t lead = (uint8_t) *text;
+        size_t size = lead < 0xc2 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        if (lead < 0x20 || lead == 0x7f)
+            *text = lead == '\n' || lead == '\t' ? ' ' : '?';
+        else if (cut && size > left) {
+            *text = 0;
+            return;
+        }
+        else if (size > left || !wire_is_text ((const uint8_t *) text, size)) {
+            *text = '?';
+            size = 1;
+        }
+        text += size;
+        left -= size;
+    }
 }
 
 static void
@@ -62,9 +66,8 @@ s_set (char *field, size_t size, const char *format, va_list args)
 {
     char text [1024];
     vsnprintf (text, sizeof text, format, args);
-    snprintf (field, size, "%s", text);
-    s_one_line (field);
-    s_whole_characters (field, size);
+    int length = snprintf (field, size, "%s", text);
+    s_clean (field, length >= (int) size);
 }
 
 void
