@@ -1,9 +1,84 @@
 //  schemas.c - defines every schema once; the rows stand in the headers.
 
-#include "exec.h"
+#include "requests.h"
 #include "shim.h"
 
-#include <stddef.h>
+//  environment.h
+BERTH_ENUM_TABLE (environment_driver, ENVIRONMENT_DRIVER);
+BERTH_ENUM_TABLE (environment_status, ENVIRONMENT_STATUS);
+BERTH_ENUM_TABLE (lease_policy, LEASE_POLICY);
+BERTH_ENUM_TABLE (concurrency, CONCURRENCY);
+BERTH_SCHEMA (environment_limits, ENVIRONMENT_LIMITS, SCHEMA_STRICT, "A place's walls in numbers.");
+BERTH_SCHEMA (environment_policy, ENVIRONMENT_POLICY, SCHEMA_STRICT, "Berth's own settings of an environment.");
+BERTH_SCHEMA (environment, ENVIRONMENT, SCHEMA_ROW, "Where work may run.");
+BERTH_SCHEMA (environment_create, ENVIRONMENT_CREATE, SCHEMA_STRICT, "A new environment.");
+BERTH_SCHEMA (environment_update, ENVIRONMENT_UPDATE, SCHEMA_STRICT, "What changes of an environment.");
+BERTH_SCHEMA (environment_ref, ENVIRONMENT_REF, 0, "Names an environment.");
+BERTH_SCHEMA (environment_delete, ENVIRONMENT_DELETE, 0, "Which environment to delete.");
+BERTH_SCHEMA (environment_list, ENVIRONMENT_LIST, 0, "Which environments to list.");
+BERTH_SCHEMA (environment_page, ENVIRONMENT_PAGE, 0, "A page of environments.");
+BERTH_SCHEMA (company_ref, COMPANY_REF, 0, "Names a company.");
+BERTH_SCHEMA (environment_check, ENVIRONMENT_CHECK, 0, "A selection to check.");
+BERTH_SCHEMA (environment_checked, ENVIRONMENT_CHECKED, 0, "Whether it may be selected.");
+BERTH_SCHEMA (environment_probe_config, ENVIRONMENT_PROBE_CONFIG, SCHEMA_STRICT, "A config to try.");
+BERTH_SCHEMA (probe_result, PROBE_RESULT, 0, "What a probe found.");
+BERTH_SCHEMA (capabilities, CAPABILITIES, 0, "What drivers, providers and adapters can do.");
+
+//  workspace.h
+BERTH_ENUM_TABLE (workspace_mode, WORKSPACE_MODE);
+BERTH_ENUM_TABLE (workspace_strategy, WORKSPACE_STRATEGY);
+BERTH_ENUM_TABLE (workspace_status, WORKSPACE_STATUS);
+BERTH_ENUM_TABLE (workspace_provider, WORKSPACE_PROVIDER);
+BERTH_ENUM_TABLE (workspace_source, WORKSPACE_SOURCE);
+BERTH_ENUM_TABLE (workspace_return_mode, WORKSPACE_RETURN);
+BERTH_SCHEMA (workspace, WORKSPACE, SCHEMA_ROW, "The record of an execution workspace.");
+BERTH_SCHEMA (workspace_config, WORKSPACE_CONFIG, 0, "Typed config of a workspace.");
+BERTH_SCHEMA (workspace_create, WORKSPACE_CREATE, 0, "A new workspace record.");
+BERTH_SCHEMA (workspace_update, WORKSPACE_UPDATE, 0, "What changes of a workspace.");
+BERTH_SCHEMA (workspace_ref, WORKSPACE_REF, 0, "Names a workspace.");
+BERTH_SCHEMA (workspace_list, WORKSPACE_LIST, 0, "Which workspaces to list.");
+BERTH_SCHEMA (workspace_page, WORKSPACE_PAGE, 0, "A page of workspaces.");
+BERTH_SCHEMA (realized_workspace, REALIZED_WORKSPACE, 0, "A workspace as it stands on the host.");
+BERTH_SCHEMA (workspace_progress, WORKSPACE_PROGRESS, 0, "How far the files are.");
+BERTH_SCHEMA (workspace_return, WORKSPACE_RETURN_ASK, 0, "What to bring home.");
+BERTH_SCHEMA (workspace_change, WORKSPACE_CHANGE, 0, "One difference.");
+BERTH_SCHEMA (workspace_returned, WORKSPACE_RETURNED, 0, "What came home.");
+
+//  lease.h
+BERTH_ENUM_TABLE (lease_status, LEASE_STATUS);
+BERTH_ENUM_TABLE (lease_state, LEASE_STATE);
+BERTH_ENUM_TABLE (cleanup_status, CLEANUP_STATUS);
+BERTH_ENUM_TABLE (place_state, PLACE_STATE);
+BERTH_SCHEMA (lease, LEASE, SCHEMA_ROW, "The right of one run to one place.");
+BERTH_SCHEMA (lease_acquire, LEASE_ACQUIRE, 0, "Which lease to take.");
+BERTH_SCHEMA (lease_ref, LEASE_REF, 0, "Names a lease.");
+BERTH_SCHEMA (lease_list, LEASE_LIST, 0, "Which leases to list.");
+BERTH_SCHEMA (lease_page, LEASE_PAGE, 0, "A page of leases.");
+BERTH_SCHEMA (lease_renew, LEASE_RENEW, 0, "How long a lease is to live.");
+BERTH_SCHEMA (lease_renewed, LEASE_RENEWED, 0, "What was granted.");
+BERTH_SCHEMA (lease_release, LEASE_RELEASE, 0, "Which lease to give back.");
+BERTH_SCHEMA (lease_metadata, LEASE_METADATA, 0, "New metadata of a lease.");
+BERTH_SCHEMA (release_for_run, RELEASE_FOR_RUN, 0, "Whose leases to give back.");
+BERTH_SCHEMA (release_error, RELEASE_ERROR, 0, "A lease that could not be given back.");
+BERTH_SCHEMA (run_released, RUN_RELEASED, 0, "What came of a release, lease by lease.");
+BERTH_SCHEMA (lease_target_ask, LEASE_TARGET_ASK, 0, "Whose target.");
+BERTH_SCHEMA (lease_target, LEASE_TARGET, 0, "How to execute in a place.");
+
+//  run.h
+BERTH_ENUM_TABLE (run_state, RUN_STATE);
+BERTH_SCHEMA (run, RUN, SCHEMA_ROW, "What the bus knows of a run.");
+BERTH_SCHEMA (run_selection, RUN_SELECTION, 0, "Levels of the selection.");
+BERTH_SCHEMA (run_resolve, RUN_RESOLVE, 0, "What to select from.");
+BERTH_SCHEMA (run_level, RUN_LEVEL, 0, "What one level said.");
+BERTH_SCHEMA (run_resolved, RUN_RESOLVED, 0, "What was selected, and why.");
+BERTH_SCHEMA (run_acquire, RUN_ACQUIRE, 0, "A run that needs a place.");
+BERTH_SCHEMA (lease_context, LEASE_CONTEXT, 0, "The persisted workspace of a lease.");
+BERTH_SCHEMA (run_acquired, RUN_ACQUIRED, 0, "What a run was given.");
+BERTH_SCHEMA (run_realize, RUN_REALIZE, 0, "A run's files.");
+BERTH_SCHEMA (run_realized, RUN_REALIZED, 0, "How they were realized.");
+BERTH_SCHEMA (run_ref, RUN_REF, 0, "Names a run.");
+BERTH_SCHEMA (run_list, RUN_LIST, 0, "Which runs to list.");
+BERTH_SCHEMA (run_page, RUN_PAGE, 0, "A page of runs.");
 
 //  exec.h
 BERTH_ENUM_TABLE (exec_state, EXEC_STATE);
@@ -25,9 +100,104 @@ BERTH_SCHEMA (exec_signal, EXEC_SIGNAL, 0, "A signal for an exec's process group
 BERTH_SCHEMA (exec_resize, EXEC_RESIZE, 0, "A new size of the terminal.");
 BERTH_SCHEMA (exec_result, EXEC_RESULT, 0, "How a command ended, with its output.");
 
+//  activity.h
+BERTH_SCHEMA (activity, ACTIVITY, SCHEMA_ROW, "One entry of the activity log.");
+BERTH_SCHEMA (activity_list, ACTIVITY_LIST, 0, "Which entries to read.");
+BERTH_SCHEMA (activity_page, ACTIVITY_PAGE, 0, "Entries of the log.");
+BERTH_SCHEMA (activity_head, ACTIVITY_HEAD, 0, "The end of a log.");
+
+//  bus.h
+BERTH_SCHEMA (behalf, BEHALF, 0, "On whose behalf.");
+BERTH_SCHEMA (request_header, REQUEST_HEADER, 0, "Header of a request.");
+BERTH_ENUM_TABLE (reply_status, REPLY_STATUS);
+BERTH_SCHEMA (reply_header, REPLY_HEADER, 0, "Header of a reply.");
+BERTH_SCHEMA (error_details, ERROR_DETAILS, 0, "What is known about a failure.");
+BERTH_SCHEMA (error_body, ERROR_BODY, 0, "Body of a reply with status error.");
+BERTH_SCHEMA (bus_pong, BUS_PONG, 0, "Which service answers.");
+BERTH_SCHEMA (bus_info, BUS_INFO, 0, "What a service is.");
+BERTH_SCHEMA (bus_actor, BUS_ACTOR, 0, "One actor.");
+BERTH_SCHEMA (bus_count, BUS_COUNT, 0, "A count.");
+BERTH_SCHEMA (bus_provider, BUS_PROVIDER, 0, "One provider.");
+BERTH_SCHEMA (bus_stuck, BUS_STUCK, 0, "Something that does not move.");
+BERTH_SCHEMA (bus_fault, BUS_FAULT, 0, "A failure.");
+BERTH_SCHEMA (bus_stats, BUS_STATS, 0, "What goes on.");
+BERTH_SCHEMA (bus_shutdown, BUS_SHUTDOWN, 0, "How to stop.");
+BERTH_SCHEMA (describe_field, DESCRIBE_FIELD, 0, "A field.");
+BERTH_SCHEMA (describe_schema, DESCRIBE_SCHEMA, 0, "A schema.");
+BERTH_SCHEMA (describe_request, DESCRIBE_REQUEST, 0, "A request.");
+BERTH_SCHEMA (describe_error, DESCRIBE_ERROR, 0, "An error.");
+BERTH_SCHEMA (describe_limit, DESCRIBE_LIMIT, 0, "A limit.");
+BERTH_SCHEMA (describe_action, DESCRIBE_ACTION, 0, "An action.");
+BERTH_SCHEMA (bus_description, BUS_DESCRIPTION, 0, "The protocol as data.");
+BERTH_SCHEMA (stream_credit, STREAM_CREDIT, 0, "Credit for a stream.");
+BERTH_SCHEMA (stream_cancel, STREAM_CANCEL, 0, "A stream to end.");
+
+//  place.h
+BERTH_SCHEMA (provider_info, PROVIDER_INFO, 0, "A provider.");
+BERTH_SCHEMA (provider_page, PROVIDER_PAGE, 0, "All providers.");
+BERTH_SCHEMA (provider_ref, PROVIDER_REF, 0, "Names a provider.");
+BERTH_SCHEMA (provider_config, PROVIDER_CONFIG, 0, "A config for a provider.");
+BERTH_SCHEMA (provider_valid, PROVIDER_VALID, 0, "What a provider says of a config.");
+BERTH_SCHEMA (place_open, PLACE_OPEN, 0, "A place to open.");
+BERTH_SCHEMA (place_opened, PLACE_OPENED, 0, "A place that is open.");
+BERTH_SCHEMA (place_close, PLACE_CLOSE, 0, "A place to close.");
+BERTH_SCHEMA (place_realize, PLACE_REALIZE, 0, "Files for a place.");
+BERTH_SCHEMA (place_realized, PLACE_REALIZED, 0, "Files in a place.");
+BERTH_SCHEMA (place_return, PLACE_RETURN, 0, "Files to bring home.");
+BERTH_SCHEMA (place_probe, PLACE_PROBE, 0, "A provider to probe.");
+BERTH_SCHEMA (step_done, STEP_DONE, 0, "The answer to a step.");
+BERTH_SCHEMA (step_progress, STEP_PROGRESS, 0, "How far a step is.");
+BERTH_SCHEMA (lease_place, LEASE_PLACE, 0, "A lease whose place is needed.");
+BERTH_SCHEMA (lease_realized, LEASE_REALIZED, 0, "What a realization changes of a lease.");
+BERTH_SCHEMA (workspace_realize, WORKSPACE_REALIZE, 0, "A workspace to realize.");
+
 //  shim.h
 BERTH_ENUM_TABLE (shim_op, SHIM_OP);
 BERTH_SCHEMA (shim_message, SHIM_MESSAGE, 0, "Between berthd and a shim.");
 BERTH_SCHEMA (shim_limits, SHIM_LIMITS, 0, "A place's walls in numbers.");
 BERTH_SCHEMA (shim_open, SHIM_OPEN, 0, "How a shim opens a place.");
 BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
+
+//  The request or reply that says nothing.
+const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (nothing_t), 0, NULL };
+
+static const berth_schema_t *const s_schemas [] = {
+    &nothing_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
+    &environment_create_schema, &environment_update_schema, &environment_ref_schema,
+    &environment_delete_schema, &environment_list_schema, &environment_page_schema,
+    &company_ref_schema, &environment_check_schema, &environment_checked_schema,
+    &environment_probe_config_schema, &probe_result_schema, &capabilities_schema,
+    &workspace_schema, &workspace_config_schema, &workspace_create_schema,
+    &workspace_update_schema, &workspace_ref_schema, &workspace_list_schema,
+    &workspace_page_schema, &realized_workspace_schema, &workspace_progress_schema,
+    &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
+    &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema,
+    &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
+    &release_for_run_schema, &release_error_schema, &run_released_schema,
+    &lease_target_ask_schema, &lease_target_schema, &run_schema, &run_selection_schema,
+    &run_resolve_schema, &run_level_schema, &run_resolved_schema, &run_acquire_schema,
+    &lease_context_schema, &run_acquired_schema, &run_realize_schema, &run_realized_schema,
+    &run_ref_schema, &run_list_schema, &run_page_schema, &exec_tty_schema, &exec_schema,
+    &exec_start_schema, &exec_ref_schema, &exec_list_schema, &exec_page_schema, &exec_read_schema,
+    &exec_read_end_schema, &stream_chunk_schema, &exec_write_schema, &exec_written_schema,
+    &exec_signal_schema, &exec_resize_schema, &exec_result_schema, &activity_schema,
+    &activity_list_schema, &activity_page_schema, &activity_head_schema, &behalf_schema,
+    &request_header_schema, &reply_header_schema, &error_details_schema, &error_body_schema,
+    &bus_pong_schema, &bus_info_schema, &bus_actor_schema, &bus_count_schema,
+    &bus_provider_schema, &bus_stuck_schema, &bus_fault_schema, &bus_stats_schema,
+    &bus_shutdown_schema, &describe_field_schema, &describe_schema_schema,
+    &describe_request_schema, &describe_error_schema, &describe_limit_schema,
+    &describe_action_schema, &bus_description_schema, &stream_credit_schema,
+    &stream_cancel_schema, &provider_info_schema, &provider_page_schema, &provider_ref_schema,
+    &provider_config_schema, &provider_valid_schema, &place_open_schema, &place_opened_schema,
+    &place_close_schema, &place_realize_schema, &place_realized_schema, &place_return_schema,
+    &place_probe_schema, &step_done_schema, &step_progress_schema, &lease_place_schema,
+    &lease_realized_schema, &workspace_realize_schema, &shim_message_schema, &shim_limits_schema,
+    &shim_open_schema, &shim_opened_schema,
+};
+
+const berth_schema_t *
+berth_schema_at (size_t index)
+{
+    return index < BERTH_COUNT (s_schemas) ? s_schemas [index] : NULL;
+}

@@ -1,0 +1,86 @@
+//  activity.h - the log of what changed (DESIGN section 10; Paperclip: reference, 1.4).
+
+#ifndef BERTH_ACTIVITY_H_INCLUDED
+#define BERTH_ACTIVITY_H_INCLUDED
+
+#include "schema.h"
+
+//  Every action that can stand in the log, with its entity type. Paperclip's where one exists.
+#define ACTIONS(X) \
+    X (ENVIRONMENT_CREATED,  "environment.created",        "environment") \
+    X (ENVIRONMENT_UPDATED,  "environment.updated",        "environment") \
+    X (ENVIRONMENT_DELETED,  "environment.deleted",        "environment") \
+    X (ENVIRONMENT_PROBED,   "environment.probed",         "environment") \
+    X (ENVIRONMENT_PROBED_UNSAVED, "environment.probed_unsaved", "environment") \
+    X (LEASE_PENDING,        "environment.lease_pending",  "environment_lease") \
+    X (LEASE_ACQUIRED,       "environment.lease_acquired", "environment_lease") \
+    X (LEASE_RENEWED,        "environment.lease_renewed",  "environment_lease") \
+    X (LEASE_EXPIRING,       "environment.lease_expiring", "environment_lease") \
+    X (LEASE_RELEASING,      "environment.lease_releasing", "environment_lease") \
+    X (LEASE_RELEASED,       "environment.lease_released", "environment_lease") \
+    X (LEASE_RETAINED,       "environment.lease_retained", "environment_lease") \
+    X (LEASE_CLEANUP_PENDING, "environment.lease_cleanup_pending", "environment_lease") \
+    X (LEASE_METADATA_UPDATED, "environment.lease_metadata_updated", "environment_lease") \
+    X (LEASE_PLACE_OPENED,   "environment.lease_place_opened", "environment_lease") \
+    X (RUN_ACQUIRING,        "run.acquiring",              "run") \
+    X (RUN_ACQUIRED,         "run.acquired",               "run") \
+    X (RUN_REALIZING,        "run.realizing",              "run") \
+    X (RUN_READY,            "run.ready",                  "run") \
+    X (RUN_RELEASING,        "run.releasing",              "run") \
+    X (RUN_RELEASED,         "run.released",               "run") \
+    X (RUN_FAILED,           "run.failed",                 "run") \
+    X (WORKSPACE_CREATED,    "execution_workspace.created", "execution_workspace") \
+    X (WORKSPACE_UPDATED,    "execution_workspace.updated", "execution_workspace") \
+    X (WORKSPACE_REALIZED,   "workspace.realized",         "environment_lease") \
+    X (WORKSPACE_RETURNED,   "workspace.returned",         "environment_lease") \
+    X (EXEC_STARTED,         "exec.started",               "exec") \
+    X (EXEC_ENDED,           "exec.ended",                 "exec")
+
+#define ACTION_CODE_(name, text, entity) ACTION_##name,
+typedef enum { ACTION_NONE = 0, ACTIONS (ACTION_CODE_) ACTION_COUNT } action_t;
+const char *action_text (action_t action);
+const char *action_entity (action_t action);
+
+#define ACTIVITY(F, T) \
+    F (T, U64,   seq,       "seq",       REQUIRED, 0, "Gap-free in the store, from 1.") \
+    F (T, U64,   company_seq, "companySeq", REQUIRED, 0, "Gap-free in the company, from 1.") \
+    F (T, ID,    id,        "id",        REQUIRED, 36, "The entry.") \
+    F (T, STR,   company,   "companyId", REQUIRED, 64, "Whose log.") \
+    F (T, STR,   actor_type, "actorType", REQUIRED, 32, "agent, user or system.") \
+    F (T, STR,   actor_id,  "actorId",   REQUIRED, 128, "Who.") \
+    F (T, STR,   action,    "action",    REQUIRED, 64, "What, from the table of actions.") \
+    F (T, STR,   entity_type, "entityType", REQUIRED, 64, "Of what.") \
+    F (T, STR,   entity,    "entityId",  REQUIRED, 128, "Which.") \
+    F (T, STR,   agent,     "agentId",   NULLABLE, 128, "On behalf of which agent.") \
+    F (T, STR,   run,       "runId",     NULLABLE, 128, "In which run.") \
+    F (T, ANY,   details,   "details",   NULLABLE | OBJECT, 16384, "Never config, secrets or a command's environment.") \
+    F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When.") \
+    F (T, BYTES, hash,      "hash",      REQUIRED, 32, "BLAKE2b-256 over the hash before (of the company; 32 zero bytes at first) and this entry packed without `hash`.")
+BERTH_MESSAGE (activity, ACTIVITY);
+
+#define ACTIVITY_LIST(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Whose log.") \
+    F (T, U64,   after,     "after",     OPTIONAL, 0, "Entries behind this companySeq (0).") \
+    F (T, U64,   limit,     "limit",     OPTIONAL | POSITIVE, 1000, "Entries at most (50).") \
+    F (T, STR,   run,       "runId",     OPTIONAL, 128, "Only those of this run.") \
+    F (T, STR,   entity,    "entityId",  OPTIONAL, 128, "Only those of this entity.") \
+    F (T, STR,   action,    "action",    OPTIONAL, 64, "Only this action, or all that begin with it if it ends with a dot.") \
+    F (T, TIME,  since,     "since",     OPTIONAL, 0, "Only from this time on.") \
+    F (T, TIME,  until,     "until",     OPTIONAL, 0, "Only before this time.")
+BERTH_MESSAGE (activity_list, ACTIVITY_LIST);
+
+#define ACTIVITY_PAGE(F, T) \
+    F (T, LIST (activity), items, "items", REQUIRED, 1000, "Oldest first.") \
+    F (T, U64,   next,      "next",      REQUIRED, 0, "`after` of the next page: the last companySeq that was looked at.") \
+    F (T, U64,   head,      "head",      REQUIRED, 0, "The company's last companySeq.") \
+    F (T, U64,   gap,       "gap",       OPTIONAL, 0, "Entries that were asked for and are below the retention floor.")
+BERTH_MESSAGE (activity_page, ACTIVITY_PAGE);
+
+#define ACTIVITY_HEAD(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED, 64, "Whose log.") \
+    F (T, U64,   company_seq, "companySeq", REQUIRED, 0, "Its last entry; 0: none.") \
+    F (T, U64,   floor,     "floor",     REQUIRED, 0, "Its first entry that is still kept; 0: none.") \
+    F (T, BYTES, hash,      "hash",      REQUIRED, 32, "Hash of the last entry.")
+BERTH_MESSAGE (activity_head, ACTIVITY_HEAD);
+
+#endif
