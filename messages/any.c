@@ -4,6 +4,7 @@
 #include "wire.h"
 
 #include <msgpack.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const uint8_t s_empty_map [1] = { 0x80 };
@@ -97,19 +98,76 @@ any_truth (berth_bytes_t map, const char *key, bool otherwise)
     return s_token (map, key, &token) && token.type == WIRE_BOOL ? token.truth : otherwise;
 }
 
+//  ---- looking up many keys: a large map gets a sorted table, or a peer's 16,384 keys would cost
+//  seconds inside a transaction
+
+typedef struct {
+    berth_bytes_t key, value;
+} pair_t;
+
+typedef struct {
+    berth_bytes_t map;
+    pair_t *pairs;              //  Sorted by key; NULL for a small map
+    size_t count;
+} table_t;
+
+static int
+s_compare (const void *left, const void *right)
+{
+    const pair_t *a = left, *b = right;
+    size_t size = a->key.size < b->key.size ? a->key.size : b->key.size;
+    int order = size ? memcmp (a->key.data, b->key.data, size) : 0;
+    return order ? order : (a->key.size > b->key.size) - (a->key.size < b->key.size);
+}
+
+static table_t
+s_table_open (berth_bytes_t map)
+{
+    table_t self = { .map = map };
+    size_t count = any_count (map);
+    if (count <= 16)
+        return self;
+    self.pairs = malloc (count * sizeof (pair_t));
+    ENSURE (self.pairs);
+    size_t position = 0;
+    pair_t pair;
+    while (self.count < count && any_each (map, &position, &pair.key, &pair.value))
+        self.pairs [self.count++] = pair;
+    qsort (self.pairs, self.count, sizeof (pair_t), s_compare);
+    return self;
+}
+
+static berth_bytes_t
+s_table_get (const table_t *self, berth_bytes_t key)
+{
+    if (!self->pairs)
+        return s_get (self->map, key);
+    pair_t wanted = { .key = key };
+    const pair_t *found = bsearch (&wanted, self->pairs, self->count, sizeof (pair_t), s_compare);
+    return found ? found->value : (berth_bytes_t) { NULL, 0 };
+}
+
+static void
+s_table_close (table_t *self)
+{
+    free (self->pairs);
+}
+
 static bool
 s_maps_equal (berth_bytes_t left, berth_bytes_t right)
 {
     if (any_count (left) != any_count (right))
         return false;
+    table_t table = s_table_open (right);
     size_t position = 0;
     berth_bytes_t key, value;
-    while (any_each (left, &position, &key, &value)) {
-        berth_bytes_t other = s_get (right, key);
-        if (other.size == 0 || !any_equal (value, other))
-            return false;
+    bool equal = true;
+    while (equal && any_each (left, &position, &key, &value)) {
+        berth_bytes_t other = s_table_get (&table, key);
+        equal = other.size > 0 && any_equal (value, other);
     }
-    return true;
+    s_table_close (&table);
+    return equal;
 }
 
 static bool
@@ -181,8 +239,9 @@ any_merge (berth_bytes_t base, berth_bytes_t patch, bool drop_nulls, arena_t *ar
 {
     berth_bytes_t key, value;
     size_t count = 0;
+    table_t table = s_table_open (patch);
     for (size_t at = 0; any_each (base, &at, &key, &value);)
-        count += s_get (patch, key).size == 0;
+        count += s_table_get (&table, key).size == 0;
     for (size_t at = 0; any_each (patch, &at, &key, &value);)
         count += s_kept (value, drop_nulls);
 
@@ -191,11 +250,12 @@ any_merge (berth_bytes_t base, berth_bytes_t patch, bool drop_nulls, arena_t *ar
     msgpack_packer_init (&pk, &buffer, berth_buffer_write);
     msgpack_pack_map (&pk, count);
     for (size_t at = 0; any_each (base, &at, &key, &value);)
-        if (s_get (patch, key).size == 0)
+        if (s_table_get (&table, key).size == 0)
             s_pair (&pk, key, value);
     for (size_t at = 0; any_each (patch, &at, &key, &value);)
         if (s_kept (value, drop_nulls))
             s_pair (&pk, key, value);
+    s_table_close (&table);
     return berth_buffer_bytes (&buffer);
 }
 

@@ -48,10 +48,13 @@ berth_boot_id (void)
 void
 berth_time_text (int64_t wall_ms, char *text, size_t size)
 {
-    time_t seconds = (time_t) (wall_ms / 1000);
-    struct tm parts;
+    int64_t part = wall_ms % 1000;
+    if (part < 0)
+        part += 1000;               //  Before 1970, seconds are counted down and parts up
+    time_t seconds = (time_t) (wall_ms / 1000 - (wall_ms < 0 && part > 0));
+    struct tm parts = { 0 };
     gmtime_r (&seconds, &parts);
     char date [40];
     strftime (date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf (text, size, "%s.%03dZ", date, (int) (wall_ms % 1000));
+    snprintf (text, size, "%s.%03dZ", date, (int) part);
 }

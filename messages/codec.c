@@ -5,6 +5,7 @@
 #include "ids.h"
 #include "wire.h"
 
+#include <math.h>
 #include <msgpack.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +49,17 @@ berth_schema_field (const berth_schema_t *self, const char *name)
     return NULL;
 }
 
+//  The linker collects what BERTH_SCHEMA put into this section, and names its ends.
+extern const berth_schema_t *const __start_berth_schemas [] __attribute__ ((weak));
+extern const berth_schema_t *const __stop_berth_schemas [] __attribute__ ((weak));
+
+const berth_schema_t *
+berth_schema_at (size_t index)
+{
+    size_t count = (size_t) (__stop_berth_schemas - __start_berth_schemas);
+    return index < count ? __start_berth_schemas [index] : NULL;
+}
+
 //  ---- packing
 
 int
@@ -64,7 +76,8 @@ berth_buffer_write (void *buffer, const char *data, size_t size)
         self->data = grown;
         self->room = room;
     }
-    memcpy (self->data + self->size, data, size);
+    if (size)                   //  Nothing may come from NULL
+        memcpy (self->data + self->size, data, size);
     self->size += size;
     return 0;
 }
@@ -98,10 +111,8 @@ s_present (const berth_field_t *field, const void *member, bool has)
     switch (field->kind) {
         case KIND_BOOL:
             return has || *(const bool *) member;
-        case KIND_I64: case KIND_U64: case KIND_F64:
+        case KIND_I64: case KIND_U64: case KIND_F64: case KIND_TIME:
             return has || *(const uint64_t *) member != 0;
-        case KIND_TIME:
-            return *(const int64_t *) member != 0;
         case KIND_ENUM:
             return *(const int *) member != 0;
         case KIND_STR: case KIND_ID: case KIND_OBJ:
@@ -263,8 +274,9 @@ static int
 s_wrong (unpack_t *self, const trail_t *trail, const char *what)
 {
     if (self->err) {
-        self->err->field [0] = 0;
-        s_path (trail, self->err->field, sizeof self->err->field);
+        char path [sizeof self->err->field + 4] = "";
+        s_path (trail, path, sizeof path);
+        berth_error_set (self->err->field, sizeof self->err->field, "%s", path);
         return berth_fail (self->err, BERTH_INVALID, "field '%s' %s", self->err->field, what);
     }
     return -1;
@@ -317,9 +329,34 @@ s_read_number (unpack_t *self, const berth_field_t *field, const wire_token_t *t
     }
     else if (token->type == WIRE_UINT && token->number > INT64_MAX)
         return s_wrong (self, trail, "is too large");
+    else if (token->type == WIRE_UINT && field->limit && token->number > field->limit)
+        return s_wrong (self, trail, "is above its limit");
     if ((field->flags & POSITIVE) && (token->number == 0 || token->type == WIRE_INT))
         return s_wrong (self, trail, "must be above 0");
     *(uint64_t *) member = token->number;
+    return 0;
+}
+
+static int
+s_read_real (unpack_t *self, const berth_field_t *field, const wire_token_t *token, double *ret_real,
+             const trail_t *trail)
+{
+    double real;
+    if (token->type == WIRE_FLOAT)
+        real = token->real;
+    else if (token->type == WIRE_UINT)
+        real = (double) token->number;
+    else if (token->type == WIRE_INT)
+        real = (double) (int64_t) token->number;
+    else
+        return s_wrong (self, trail, "must be a number");
+    if (!isfinite (real))
+        return s_wrong (self, trail, "must be a finite number");
+    if (field->limit && real > (double) field->limit)
+        return s_wrong (self, trail, "is above its limit");
+    if ((field->flags & POSITIVE) && real <= 0)
+        return s_wrong (self, trail, "must be above 0");
+    *ret_real = real;
     return 0;
 }
 
@@ -398,15 +435,7 @@ s_read_value (unpack_t *self, const berth_field_t *field, void *member, const tr
         case KIND_I64: case KIND_U64: case KIND_TIME:
             return s_read_number (self, field, &token, member, trail);
         case KIND_F64:
-            if (token.type == WIRE_FLOAT)
-                *(double *) member = token.real;
-            else if (token.type == WIRE_UINT)
-                *(double *) member = (double) token.number;
-            else if (token.type == WIRE_INT)
-                *(double *) member = (double) (int64_t) token.number;
-            else
-                return s_wrong (self, trail, "must be a number");
-            return 0;
+            return s_read_real (self, field, &token, member, trail);
         case KIND_STR:
             return s_read_text (self, field, &token, member, trail);
         case KIND_ID:
@@ -451,7 +480,7 @@ s_field (const berth_schema_t *schema, const wire_token_t *key, size_t *hint)
         if (index >= schema->count)
             index -= schema->count;
         const char *name = schema->fields [index].name;
-        if (strncmp (name, (const char *) key->data, key->size) == 0 && !name [key->size]) {
+        if (strlen (name) == key->size && memcmp (name, key->data, key->size) == 0) {
             *hint = index + 1 < schema->count ? index + 1 : 0;
             return &schema->fields [index];
         }
