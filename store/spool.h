@@ -37,6 +37,7 @@ typedef struct {
 typedef struct spool spool_t;
 
 //  Opens or makes the folder (0700) and goes on behind the last whole record; a torn tail is cut.
+//  max_bytes 0 is SPOOL_DEFAULT_MAX. One record above max_bytes is kept nevertheless.
 //  A spool whose end was written opens, but appending to it is a conflict.
 //  Errors: store_full, invalid_request (not a spool), internal (system call).
 int spool_open (const char *folder, uint64_t max_bytes, int on_full, spool_t **ret_self,
@@ -75,7 +76,8 @@ int spool_reader_open (const char *folder, spool_reader_t **ret_self, berth_erro
 void spool_reader_destroy (spool_reader_t **self_p);
 
 //  Reads up to `size` bytes of `stream` from `offset` into `data`. *ret_size is 0 when nothing is
-//  there yet. *ret_from is where the bytes begin: above `offset` if what was there was dropped.
+//  there yet. *ret_from is where the bytes begin: above `offset` if what was there was dropped;
+//  also with *ret_size 0, when what was dropped (drop_new) is the end so far.
 //  For SPOOL_ALL *ret_stream says of which stream the bytes are, and one read ends where the
 //  stream changes; else it is `stream`. Sequential reads are cheap, a jump scans one segment.
 //  Errors: internal (system call), invalid_request (a checksum in the middle does not fit).

@@ -1,0 +1,110 @@
+//  spool_files.c - owns the small files beside the segments: start and end; and the removal of all.
+
+#include "spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+s_path (const char *folder, const char *name, char path [4200], berth_error_t *err)
+{
+    int size = snprintf (path, 4200, "%s/%s", folder, name);
+    if (size < 0 || size >= 4200)
+        return berth_fail (err, BERTH_INVALID, "the spool's path is too long");
+    return 0;
+}
+
+int
+spool_start (const char *folder, const void *start, size_t size, berth_error_t *err)
+{
+    ENSURE (size <= 65536);
+    char path [4200], fresh [4200];
+    if (s_path (folder, "start", path, err) || s_path (folder, "start.new", fresh, err))
+        return -1;
+    if (mkdir (folder, 0700) && errno != EEXIST)
+        return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                                 "the spool's folder cannot be made");
+    int file = open (fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0)
+        return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                                 "the spool's start cannot be made");
+    ssize_t done = write (file, start, size);
+    if (done != (ssize_t) size) {
+        if (done >= 0)
+            errno = ENOSPC;
+        int rc = berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                                   "the spool's start cannot be written");
+        close (file);
+        (void) unlink (fresh);
+        return rc;
+    }
+    close (file);
+    //  link, unlike rename, refuses to replace
+    int rc = link (fresh, path);
+    int saved = errno;
+    (void) unlink (fresh);
+    errno = saved;
+    if (rc && errno == EEXIST)
+        return berth_fail (err, BERTH_CONFLICT, "the exec was started before");
+    return rc ? berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be written") : 0;
+}
+
+static int
+s_read (const char *folder, const char *name, void *data, size_t size, size_t *ret_size,
+        berth_error_t *err)
+{
+    char path [4200];
+    if (s_path (folder, name, path, err))
+        return -1;
+    int file = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0 && errno == ENOENT)
+        return berth_fail (err, BERTH_NOT_FOUND, "the spool has no %s", name);
+    if (file < 0)
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's %s cannot be opened", name);
+    ssize_t got = read (file, data, size);
+    int saved = errno;
+    close (file);
+    errno = saved;
+    if (got < 0)
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's %s cannot be read", name);
+    *ret_size = (size_t) got;
+    return 0;
+}
+
+int
+spool_read_end (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
+{
+    return s_read (folder, "end", data, size, ret_size, err);
+}
+
+int
+spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
+{
+    return s_read (folder, "start", data, size, ret_size, err);
+}
+
+int
+spool_remove (const char *folder, berth_error_t *err)
+{
+    int base = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (base < 0)
+        return errno == ENOENT ? 0
+             : berth_fail_errno (err, BERTH_INTERNAL, "the spool cannot be opened");
+    DIR *dir = fdopendir (base);
+    if (!dir) {
+        close (base);
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool cannot be listed");
+    }
+    for (struct dirent *entry = readdir (dir); entry; entry = readdir (dir))
+        if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
+            (void) unlinkat (base, entry->d_name, 0);       //  rmdir tells what stayed
+    closedir (dir);
+    if (rmdir (folder) && errno != ENOENT)
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool cannot be removed");
+    return 0;
+}
