@@ -49,17 +49,6 @@ berth_schema_field (const berth_schema_t *self, const char *name)
     return NULL;
 }
 
-//  The linker collects what BERTH_SCHEMA put into this section, and names its ends.
-extern const berth_schema_t *const __start_berth_schemas [] __attribute__ ((weak));
-extern const berth_schema_t *const __stop_berth_schemas [] __attribute__ ((weak));
-
-const berth_schema_t *
-berth_schema_at (size_t index)
-{
-    size_t count = (size_t) (__stop_berth_schemas - __start_berth_schemas);
-    return index < count ? __start_berth_schemas [index] : NULL;
-}
-
 //  ---- packing
 
 int

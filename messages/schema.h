@@ -134,8 +134,6 @@ typedef struct { size_t count; const berth_bytes_t *items; } berth_blobs_t;
 #define BERTH_SCHEMA(T, ROWS, schema_flags, doc)                                                   \
     static const berth_field_t T##_field_table [] = { ROWS (BERTH_FIELD_, T) };                    \
     _Static_assert (T##_FIELDS <= 64, #T " has more than 64 fields");                              \
-    static const berth_schema_t *const T##_listed                                                  \
-        __attribute__ ((used, section ("berth_schemas"))) = &T##_schema;                           \
     const berth_schema_t T##_schema = { #T, doc, schema_flags, sizeof (T##_t), T##_FIELDS,         \
                                         T##_field_table }
 
@@ -168,9 +166,6 @@ int berth_enum_value (const berth_enum_t *self, const char *text, size_t size);
     (memset (&(message)->member, 0, sizeof (message)->member),                                     \
      (message)->has &= ~(1ull << T##_F_##member),                                                  \
      (void) ((message)->null |= 1ull << T##_F_##member))
-
-//  Every schema that this program links, in no order that matters; NULL behind the last.
-const berth_schema_t *berth_schema_at (size_t index);
 
 //  The field of that wire name, or NULL.
 const berth_field_t *berth_schema_field (const berth_schema_t *self, const char *name);
