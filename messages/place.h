@@ -135,7 +135,7 @@ BERTH_MESSAGE (place_probe, PLACE_PROBE);
     F (T, STR,   subject,   "subject",   REQUIRED, 200, "Key of the row the step belongs to.") \
     F (T, STR,   step,      "step",      REQUIRED, 32, "Which step of it.") \
     F (T, BOOL,  ok,        "ok",        REQUIRED, 0, "It was done.") \
-    F (T, ANY,   result,    "result",    OPTIONAL, 0, "Its reply, packed.") \
+    F (T, ANY,   result,    "result",    OPTIONAL, 1048576, "Its reply, packed.") \
     F (T, OBJ (error_body), error, "error", OPTIONAL, 0, "Why not.")
 BERTH_MESSAGE (step_done, STEP_DONE);
 
