@@ -55,7 +55,7 @@ const char *action_entity (action_t action);
     F (T, STR,   run,       "runId",     NULLABLE, 128, "In which run.") \
     F (T, ANY,   details,   "details",   NULLABLE | OBJECT, 16384, "Never config, secrets or a command's environment.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When.") \
-    F (T, BYTES, hash,      "hash",      REQUIRED, 32, "BLAKE2b-256 over the hash before (of the company; 32 zero bytes at first) and this entry packed without `hash`.")
+    F (T, BYTES, hash,      "hash",      REQUIRED, 32, "BLAKE2b-256 over the hash before (of the company; 32 zero bytes at first) and this entry packed with an empty `hash`.")
 BERTH_MESSAGE (activity, ACTIVITY);
 
 #define ACTIVITY_LIST(F, T) \

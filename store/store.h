@@ -1,0 +1,71 @@
+//  store.h - the state of the service: one LMDB environment, transactions, counters.
+//
+//  Opened once per process. Durability stays at LMDB's defaults: a commit that returned is on
+//  disk. Nothing above this folder names LMDB: a transaction is reads and writes on typed tables
+//  (tables.h), so that another engine can stand behind the same calls.
+
+#ifndef BERTH_STORE_H_INCLUDED
+#define BERTH_STORE_H_INCLUDED
+
+#include "arena.h"
+#include "error.h"
+#include "keys.h"
+
+typedef struct store store_t;
+typedef struct store_txn store_txn_t;
+
+//  Of the tables. A store of an older schema is migrated when it is opened, a newer one refused.
+enum { STORE_SCHEMA = 2 };
+
+//  Opens <folder>/store, or makes it: in a folder beside it, synced, renamed, because a store
+//  whose first write was cut off never opens again. max_bytes is reserved as address space once (0:
+//  64 GiB, or half of RLIMIT_AS where that is smaller; see store_reserved) and never grown.
+//  Errors: forbidden (permissions), conflict (a newer schema), store_full, internal.
+int store_open (const char *folder, uint64_t max_bytes, store_t **ret_self, berth_error_t *err);
+void store_destroy (store_t **self_p);
+
+//  Begins the one write transaction, waiting for whoever holds it. Until it ends: no send, no
+//  receive, no provider, no sleep. Same thread throughout.
+int store_begin (store_t *self, store_txn_t **ret_txn, berth_error_t *err);
+
+//  Opens a snapshot for reading, from any thread. Keep it for one request: an open reader stops
+//  old pages from being reused.
+int store_read (store_t *self, store_txn_t **ret_txn, berth_error_t *err);
+
+//  Begins a transaction inside a write transaction: its end by store_txn_destroy undoes it alone.
+int store_child (store_txn_t *parent, store_txn_t **ret_txn, berth_error_t *err);
+
+//  Commits (and syncs, unless it is a child). Takes *txn_p whatever happens. A failed commit of a
+//  write transaction is final: the process must end, and read its rows again.
+int store_commit (store_txn_t **txn_p, berth_error_t *err);
+
+//  Ends a transaction without effect. Reads end this way.
+void store_txn_destroy (store_txn_t **txn_p);
+
+//  Writes made in this transaction and its children so far: a handler that failed with none needs
+//  no undoing.
+uint64_t store_writes (const store_txn_t *txn);
+
+//  The next fencing number: epoch x 2^40 + n (DESIGN section 6). Write transactions only.
+uint64_t store_next_generation (store_txn_t *txn);
+
+//  The next sequence number of the activity log. Write transactions only; see activity.h.
+uint64_t store_next_seq (store_txn_t *txn);
+uint64_t store_last_seq (store_txn_t *txn);
+
+//  Clears reader slots of processes that died; how many.
+int store_clear_readers (store_t *self);
+
+typedef struct {
+    uint64_t used_bytes;            //  Pages in use
+    uint64_t max_bytes;             //  What may be used
+    uint64_t disk_free;             //  On its file system
+    uint64_t schema, epoch;
+    bool reserved_less;             //  A smaller RLIMIT_AS made max_bytes smaller
+} store_stat_t;
+int store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err);
+
+//  The store's own id, made with it: labels everything of this install outside.
+const char *store_install_id (const store_t *self);
+
+#endif

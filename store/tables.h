@@ -1,0 +1,99 @@
+//  tables.h - the table of tables: typed get, put, delete, and walks along an index.
+//
+//  A row is a message (messages/*.h) packed by the one codec. Its indexes are kept by `put`: a
+//  function of the row gives each index's key. A row has one writing actor; anyone reads.
+
+#ifndef BERTH_TABLES_H_INCLUDED
+#define BERTH_TABLES_H_INCLUDED
+
+#include "requests.h"
+#include "store.h"
+
+#define STORE_TABLES(X) \
+/*     table         row          written by   what it keeps */ \
+    X (ENVIRONMENTS, environment, REGISTRY, "where work may run") \
+    X (WORKSPACES,   workspace,   REALIZER, "execution workspaces") \
+    X (LEASES,       lease,       LEASES,   "leases, settled ones too") \
+    X (RUNS,         run,         RUNS,     "what the bus knows of runs") \
+    X (EXECS,        exec,        EXECS,    "execs, ended ones too")
+
+#define STORE_INDEXES(X) \
+/*     index                table         its key                                         used by */ \
+    X (ENVIRONMENT_LIST,    ENVIRONMENTS, "company, updatedAt down, createdAt down",      "environment.list") \
+    X (ENVIRONMENT_LOCAL,   ENVIRONMENTS, "company, of the local one",                    "ensureLocal") \
+    X (WORKSPACE_LIST,      WORKSPACES,   "company, lastUsedAt down, createdAt down",     "workspace.list") \
+    X (LEASE_LIST,          LEASES,       "company, lastUsedAt down, createdAt down",     "lease.list") \
+    X (LEASE_BY_ENVIRONMENT, LEASES,      "environment, lastUsedAt down, createdAt down", "lease.list") \
+    X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "run.release") \
+    X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
+    X (LEASE_LIVE,          LEASES,       "state, of unsettled ones",                     "start, stats") \
+    X (LEASE_DUE,           LEASES,       "deadline on the monotonic clock",              "expiry") \
+    X (RUN_LIST,            RUNS,         "company, updatedAt down",                      "run.list") \
+    X (RUN_DUE,             RUNS,         "of those with a step under way",               "start") \
+    X (EXEC_LIST,           EXECS,        "company, createdAt down",                      "exec.list") \
+    X (EXEC_BY_LEASE,       EXECS,        "lease, createdAt down",                        "exec.list") \
+    X (EXEC_LIVE,           EXECS,        "lease, of those that have not ended",          "start, expiry")
+
+#define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
+typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
+#define INDEX_CODE_(name, table, key, used) INDEX_##name,
+typedef enum { STORE_INDEXES (INDEX_CODE_) INDEX_COUNT } store_index_t;
+
+//  Fills *ret_row; its strings live in arena, its BYTES and ANY in the store's pages until the
+//  transaction's next write: the typed functions copy the packed row into the arena first, so
+//  that a handler need not care. not_found if there is none.
+int environment_get (store_txn_t *txn, arena_t *arena, const char *id, environment_t *ret_row,
+                     berth_error_t *err);
+int workspace_get (store_txn_t *txn, arena_t *arena, const char *id, workspace_t *ret_row,
+                   berth_error_t *err);
+int lease_get (store_txn_t *txn, arena_t *arena, const char *id, lease_t *ret_row,
+               berth_error_t *err);
+int exec_get (store_txn_t *txn, arena_t *arena, const char *id, exec_t *ret_row, berth_error_t *err);
+int run_get (store_txn_t *txn, arena_t *arena, const char *company, const char *id, run_t *ret_row,
+             berth_error_t *err);
+
+//  Writes a row and moves its index entries. Errors: store_full, internal.
+int environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err);
+int workspace_put (store_txn_t *txn, arena_t *arena, const workspace_t *row, berth_error_t *err);
+int lease_put (store_txn_t *txn, arena_t *arena, const lease_t *row, berth_error_t *err);
+int exec_put (store_txn_t *txn, arena_t *arena, const exec_t *row, berth_error_t *err);
+int run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *err);
+
+//  Removes a row and its index entries; what is gone is fine.
+int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+
+//  ---- walks
+
+//  A walk along an index, over the entries that begin with `prefix`.
+typedef struct {
+    store_txn_t *txn;
+    store_index_t index;
+    store_key_t prefix;             //  With the index's own first byte
+    void *cursor;
+    bool started;
+    store_key_t at;                 //  Key of the entry that was given last
+} store_walk_t;
+
+//  Begins a walk at the first entry, or behind `after` (a cursor's text as walk_cursor made it,
+//  NULL for none). Errors: invalid_request (`cursor` is none of this walk's).
+int walk_begin (store_walk_t *self, store_txn_t *txn, store_index_t index, const store_key_t *prefix,
+                const char *after, berth_error_t *err);
+
+//  The next row, 1 at the end, or -1. *ret_row is the struct of the index's table.
+int walk_next (store_walk_t *self, arena_t *arena, void *ret_row, berth_error_t *err);
+
+//  The next entry's key only (behind the prefix byte): for counting and ranges.
+int walk_next_key (store_walk_t *self, store_key_t *ret_key, berth_error_t *err);
+
+//  The cursor that begins behind the row that was given last.
+const char *walk_cursor (const store_walk_t *self, arena_t *arena);
+void walk_end (store_walk_t *self);
+
+//  Entries of a table, and of an index that begin with a prefix.
+uint64_t table_rows (store_txn_t *txn, table_t table);
+uint64_t index_entries (store_txn_t *txn, store_index_t index, const store_key_t *prefix);
+
+//  Rebuilds every index from the rows (migration, repair).
+int tables_reindex (store_txn_t *txn, berth_error_t *err);
+
+#endif
