@@ -9,7 +9,8 @@
 //  descriptor: no path is checked first and opened later. Only regular files, folders and symbolic
 //  links cross; a link is copied as text and never followed; device nodes, fifos and sockets are
 //  reported and left behind; setuid, setgid and sticky bits are dropped; hard links become files;
-//  names are bytes. Sparse files stay sparse (SEEK_HOLE), copy_file_range where it works.
+//  names are bytes. Sparse files stay sparse (SEEK_DATA). What is hashed is what was written: one
+//  pass, through our own buffer. Folders deeper than 2,000 in each other are refused.
 
 #ifndef BERTH_TREE_H_INCLUDED
 #define BERTH_TREE_H_INCLUDED
@@ -23,7 +24,8 @@ typedef struct {
     uint64_t refused;                               //  Entries left behind
 } tree_progress_t;
 
-//  Called at most every 50 ms and at the end; a return other than 0 cancels (deadline_exceeded).
+//  Called at most every 50 ms and at the end; a return other than 0 cancels (deadline_exceeded),
+//  at the end it is too late to.
 typedef int (tree_progress_fn) (void *context, const tree_progress_t *progress);
 
 typedef enum {
@@ -33,12 +35,13 @@ typedef enum {
 } tree_change_t;
 
 //  `path` is relative, as bytes; `reason` is a sentence or NULL; for a conflict `other` is the
-//  name under which the place's version was kept.
+//  name under which the place's version was kept, NULL if the place had deleted its own.
 typedef void (tree_report_fn) (void *context, tree_change_t change, const char *path,
                                const char *other, const char *reason);
 
 typedef struct {
-    const char *const *excludes;    //  Names (`node_modules`) or relative paths (`a/b`), NULL-ended; NULL: none
+    const char *const *excludes;    //  Names (`node_modules`) or relative paths (`a/b`),
+                                    //  NULL-ended; NULL: none
     int64_t uid, gid;               //  Owner of what is made; -1: leave
     int64_t deadline_mono_ms;       //  0: none
     uint64_t max_entries;           //  0: 10,000,000
@@ -50,7 +53,8 @@ typedef struct {
 //  Copies the contents of `source` into the folder `target`, which is made (0755) if it is missing
 //  and must be empty, and writes the snapshot to the file `snapshot` (0600, by rename). Modes and
 //  times of files are kept. A source that is missing or unreadable is not_found or forbidden with
-//  the path. On failure what was copied is left for the caller to remove.
+//  the path. On failure what was copied is left for the caller to remove, and there is no snapshot.
+//  What is exchanged or removed while it is read is refused, and the rest crosses.
 int tree_copy (const char *source, const char *target, const char *snapshot,
                const tree_options_t *options, tree_progress_t *ret_done, berth_error_t *err);
 
@@ -59,19 +63,33 @@ int tree_copy (const char *source, const char *target, const char *snapshot,
 //    deleted in the place, target as in the snapshot -> deleted; emptied folders too
 //    changed on both sides, and different -> conflict: the target's file stays, the place's version
 //                                           is kept as `<name>.berth-theirs` (numbered if taken)
+//    deleted in the place, changed here -> conflict: the target's stays
 //    same change on both sides          -> nothing
+//    a repository's own files           -> refused: whatever differs from the snapshot below any
+//                                           `.git` (file, folder or link, at any depth, in any
+//                                           case), so no hook and no configuration comes home. A
+//                                           bare repository under another name is plain files: git
+//                                           on the host needs safe.bareRepository=explicit.
+//  Where home made something else of a folder, what differs below is kept in a folder beside it.
+//  What cannot be read or written is refused with its reason, and the rest comes home.
 //  A file counts as changed if type, size, executable bit, link text or content hash differ; size
-//  and mtime alone are believed only when both equal the snapshot's (nanoseconds).
+//  and mtime alone are believed only in the place, when both equal the snapshot's (nanoseconds) and
+//  the file was not fresh when it went out; the target's file is hashed before it is touched, and
+//  one that changes at that moment becomes a conflict. New modes come home with new files and with
+//  changed executable bits; those of folders that are here already stay.
 //  With `dry` nothing is written and the same reports are made. What is written takes the owner of
-//  `target`. A lock file in the target's parent keeps a second merge out (conflict, naming the pid).
-//  Returns 0 also with conflicts; the counts say how many.
+//  `target`; `uid` and `gid` mean nothing here. A lock file in the target's parent keeps a second
+//  merge out (conflict, naming the pid); a dead owner's is taken over. Excluded entries are left
+//  alone on both sides. Returns 0 also with conflicts; the counts say how many, and what came home
+//  is on the disk then. After a failure it may be called again: what is home is not brought twice.
 typedef struct {
     uint64_t added, changed, deleted, conflicts, refused, bytes;
 } tree_result_t;
 int tree_return (const char *place, const char *snapshot, const char *target, bool dry,
                  const tree_options_t *options, tree_result_t *ret_result, berth_error_t *err);
 
-//  Removes a folder and all below it, never leaving it, whatever it holds. What is gone is fine.
+//  Removes a folder and all below it, never leaving it, whatever it holds and however deep. What is
+//  gone is fine. Nobody else should be at work in it: who fills it meanwhile gets a conflict.
 int tree_remove (const char *folder, berth_error_t *err);
 
 #endif

@@ -1,0 +1,166 @@
+//  tree_walk.h - what the files of tree share: a job with its bounds, opening beneath a folder,
+//  listing, copying bytes, snapshots. Nobody else includes it.
+
+#ifndef BERTH_TREE_WALK_H_INCLUDED
+#define BERTH_TREE_WALK_H_INCLUDED
+
+#include "tree.h"
+
+#include <sys/stat.h>
+#include <xxhash.h>
+
+//  The name under which a file is written at home before it gets its own; never crosses.
+#define TREE_TEMPORARY ".berth-return.tmp"
+
+enum {
+    TREE_DEPTH_MAX = 2000,          //  Folders in folders; deeper ones are refused
+    TREE_BLOCK = 65536,             //  Blocks of zeros of this size are neither hashed nor, in
+                                    //  sparse files, written
+    TREE_BUFFER = 16 * TREE_BLOCK
+};
+
+//  ---------------------------------------------------------------------------------------------
+//  A job: one call from outside, with its bounds and what it has done.
+
+typedef struct {
+    tree_options_t options;
+    tree_progress_t done;
+    uint64_t entries;               //  Seen so far, against max_entries
+    int64_t next_report_ms;
+    uint8_t *buffer;                //  TREE_BUFFER bytes
+    XXH3_state_t *state;
+} tree_job_t;
+
+void tree_job_start (tree_job_t *self, const tree_options_t *options);
+void tree_job_end (tree_job_t *self);
+
+//  Ends the job if its deadline passed or its caller cancels; reports progress when due.
+int tree_job_tick (tree_job_t *self, berth_error_t *err);
+
+//  Tells the caller of one entry that was left behind.
+void tree_job_refuse (tree_job_t *self, const char *path, const char *reason);
+
+bool tree_job_excludes (const tree_job_t *self, const char *path, const char *name);
+
+//  Fails with the code that fits errno and a sentence that shows the path: whole characters, its
+//  end if it is long.
+int tree_fail (berth_error_t *err, const char *what, const char *path);
+
+//  ---------------------------------------------------------------------------------------------
+//  Opening, always beneath a descriptor.
+
+//  One path of any length; never through a link, never blocking. -1 with errno.
+int tree_open (int folder, const char *path, int flags);
+
+//  A folder for reading; "" is `folder` itself, opened again.
+int tree_open_folder (int folder, const char *path);
+
+//  True if this errno says that somebody exchanged the entry while it was read.
+bool tree_swapped (int error);
+
+//  "a/b" from "a" and "b"; "" is the top. To be freed.
+char *tree_join (const char *path, const char *name);
+
+unsigned tree_depth (const char *path);
+
+//  ---------------------------------------------------------------------------------------------
+//  The names of one folder, sorted by their bytes.
+
+typedef enum { TREE_NONE, TREE_FILE, TREE_FOLDER, TREE_LINK, TREE_OTHER } tree_kind_t;
+
+tree_kind_t tree_kind (mode_t mode);
+
+typedef struct {
+    size_t name;                    //  Where it starts in `names`
+    unsigned char type;             //  DT_...
+} tree_name_t;
+
+typedef struct {
+    char *names;
+    size_t names_size, names_room;
+    tree_name_t *items;
+    size_t count, room;
+} tree_list_t;
+
+//  Reads the open folder; counts its entries against the bound. The list may be used again.
+int tree_list (tree_job_t *job, int folder, tree_list_t *list, const char *path,
+               berth_error_t *err);
+void tree_list_free (tree_list_t *self);
+
+static inline const char *
+tree_list_name (const tree_list_t *self, size_t index)
+{
+    return self->names + self->items [index].name;
+}
+
+//  ---------------------------------------------------------------------------------------------
+//  Bytes.
+
+typedef struct {
+    uint64_t size;
+    XXH128_hash_t hash;             //  Of the bytes without their blocks of zeros
+} tree_content_t;
+
+typedef enum { PUMP_DONE, PUMP_READ_FAILED, PUMP_WRITE_FAILED, PUMP_STOPPED } tree_pump_t;
+
+//  Reads a regular file up to the size it had, hashes it, and writes it to `to` unless that is -1:
+//  what is hashed is what was written. On failure errno says why; PUMP_STOPPED has *err filled.
+tree_pump_t tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
+                       tree_content_t *ret_content, berth_error_t *err);
+
+//  Gives an open file its owner (-1: leaves it), mode without special bits, and time.
+int tree_finish (int file, int64_t uid, int64_t gid, mode_t mode, const struct timespec *mtime);
+
+//  The text of a link, to be freed; NULL with errno.
+char *tree_link_text (int folder, const char *name);
+
+//  ---------------------------------------------------------------------------------------------
+//  The snapshot: one block per folder, its entries sorted by name.
+
+typedef struct {
+    tree_kind_t kind;
+    const char *name;               //  Not terminated
+    size_t name_size;
+    mode_t mode;
+    bool unsure;                    //  Its time was too fresh to prove anything
+    int64_t mtime_ns;
+    tree_content_t content;
+    const char *text;               //  Of a link; not terminated
+    size_t text_size;
+} tree_entry_t;
+
+typedef struct tree_writer tree_writer_t;
+
+int tree_writer_new (tree_writer_t **ret_self, const char *path, berth_error_t *err);
+void tree_writer_folder (tree_writer_t *self, const char *path);
+void tree_writer_entry (tree_writer_t *self, const tree_entry_t *entry);
+//  Writes what is left and gives the file its name. Without it nothing remains.
+int tree_writer_commit (tree_writer_t *self, berth_error_t *err);
+void tree_writer_destroy (tree_writer_t **self_p);
+
+typedef struct tree_snapshot tree_snapshot_t;
+
+int tree_snapshot_open (tree_snapshot_t **ret_self, const char *path, berth_error_t *err);
+void tree_snapshot_destroy (tree_snapshot_t **self_p);
+
+//  Where the entries of a folder are read from; NULL: none.
+typedef struct {
+    const uint8_t *at, *end;
+} tree_cursor_t;
+
+tree_cursor_t tree_snapshot_folder (const tree_snapshot_t *self, const char *path);
+//  The next entry, its texts inside the snapshot; false at the end.
+bool tree_cursor_next (tree_cursor_t *self, tree_entry_t *entry);
+
+//  ---------------------------------------------------------------------------------------------
+//  One merge at a time into a folder.
+
+typedef struct {
+    int parent, file;
+    char name [64];
+} tree_lock_t;
+
+int tree_lock_take (tree_lock_t *self, int target, const char *shown, berth_error_t *err);
+void tree_lock_release (tree_lock_t *self);
+
+#endif
