@@ -19,7 +19,8 @@ typedef struct spawner spawner_t;
 
 typedef struct {
     const char *shim_path;          //  berth-shim; NULL: beside the running program, else in PATH
-    const char *install_id;         //  Names the cgroups: berth-<first 8>/<random>
+    const char *install_id;         //  Names the cgroups: berth-<last 8>/<random> (the first
+                                    //  characters are time: installs of one minute share them)
     size_t parked;                  //  Shims to keep ready once one was asked for (2)
 } spawner_options_t;
 
