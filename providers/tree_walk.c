@@ -80,32 +80,17 @@ tree_job_excludes (const tree_job_t *self, const char *path, const char *name)
     return false;
 }
 
-//  Bytes that are no text become '?': an error travels as a string.
+//  The end of a long path says more than its start. What is no text is for berth_fail to clean.
 static void
 s_show (const char *path, char *shown, size_t size)
 {
     size_t length = strlen (path);
-    if (length >= size) {
+    bool cut = length >= size;
+    if (cut)
         path += length - (size - 4);
-        while ((*path & 0xc0) == 0x80)
-            path++;
-        snprintf (shown, size, "...%s", path);
-    }
-    else
-        memcpy (shown, path, length + 1);
-    for (unsigned char *at = (unsigned char *) shown; *at;) {
-        unsigned more = *at < 0x80 ? 0 : *at >= 0xf0 ? 3 : *at >= 0xe0 ? 2 : 1;
-        unsigned right = 0;
-        while (right < more && (at [right + 1] & 0xc0) == 0x80)
-            right++;
-        bool bad = right < more || *at > 0xf4 || (*at >= 0x80 && *at < 0xc2)
-            || (*at == 0xe0 && at [1] < 0xa0) || (*at == 0xed && at [1] > 0x9f)
-            || (*at == 0xf0 && at [1] < 0x90) || (*at == 0xf4 && at [1] > 0x8f);
-        if (bad)
-            *at++ = '?';
-        else
-            at += more + 1;
-    }
+    while (cut && (*path & 0xc0) == 0x80)
+        path++;
+    snprintf (shown, size, "%s%s", cut ? "..." : "", path);
 }
 
 int
