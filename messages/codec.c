@@ -355,6 +355,8 @@ s_read_list (unpack_t *self, const berth_field_t *field, const wire_token_t *tok
 {
     if (token->type != WIRE_ARRAY)
         return s_wrong (self, trail, "must be a list");
+    if (token->size > (size_t) (self->wire.end - self->wire.at))
+        return s_wrong (self, trail, "is cut off");     //  A row of our own, but a damaged disk
     if (field->limit && token->size > field->limit)
         return s_wrong (self, trail, "has more elements than its limit");
     if ((field->flags & POSITIVE) && token->size == 0)
