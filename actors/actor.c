@@ -1,0 +1,575 @@
+//  actor.c - owns one actor's inboxes, batch and waiters.
+
+#include "actor.h"
+
+#include "clock.h"
+#include "codec.h"
+#include "ids.h"
+#include "log.h"
+#include "waiters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTOR_MAGIC 0xac708001u
+#define TICK_RETRY_MS 1000
+
+//  A request of the batch, as it came.
+typedef struct {
+    letter_t letter;
+    zmq_msg_t body, data;
+} item_t;
+
+struct actor {
+    uint32_t magic;
+    actor_spec_t spec;
+    void *self;
+    store_t *store;
+    zsock_t *clients, *internal;
+    wiring_t *wiring;
+    post_t *post;                   //  Of the actor's own thread
+    arena_t *arena;
+    effects_t *effects;
+    waiters_t *waiters;
+    item_t *items;                  //  BERTH_BATCH_MAX
+    bool wrote;                     //  The batch's transaction changed the log
+    int64_t tick_after_ms;          //  A tick that failed is not tried again before
+    actor_stats_t *stats;
+};
+
+static actor_stats_t s_stats [ACTOR_COUNT];
+
+actor_stats_t *
+actor_stats_of (actor_code_t code)
+{
+    return &s_stats [code];
+}
+
+actor_t *
+actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring_t *wiring)
+{
+    actor_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = ACTOR_MAGIC;
+    self->spec = *spec;
+    self->self = self_of_actor;
+    self->store = store;
+    self->wiring = wiring;
+    if (wiring) {
+        self->clients = wiring_take (wiring, spec->code, NULL, INBOX_CLIENTS);
+        self->internal = wiring_take (wiring, spec->code, NULL, INBOX_INTERNAL);
+    }
+    self->arena = arena_new ();
+    self->effects = effects_new ();
+    self->waiters = waiters_new ();
+    self->items = calloc (BERTH_BATCH_MAX, sizeof *self->items);
+    ENSURE (self->items);
+    self->stats = &s_stats [spec->code];
+    self->stats->name = actor_text (spec->code);
+    return self;
+}
+
+void
+actor_destroy (actor_t **self_p)
+{
+    actor_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, ACTOR_MAGIC);
+    zsock_destroy (&self->clients);
+    zsock_destroy (&self->internal);
+    post_destroy (&self->post);
+    effects_destroy (&self->effects);
+    waiters_destroy (&self->waiters);
+    arena_destroy (&self->arena);
+    free (self->items);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+const actor_stats_t *
+actor_stats (const actor_t *self)
+{
+    return self->stats;
+}
+
+waiters_t *
+actor_waiters (actor_t *self)
+{
+    return self->waiters;
+}
+
+const char *
+id_new (const request_t *req)
+{
+    char *text = arena_take (req->arena, BERTH_ID_SIZE);
+    req->make_id (text);
+    return text;
+}
+
+//  ---- one request
+
+typedef struct {
+    actor_t *actor;
+    int64_t now_ms, mono_ms;
+} batch_t;
+
+static request_t
+s_request (const batch_t *batch, const letter_t *letter)
+{
+    return (request_t) {
+        .letter = letter,
+        .arena = batch->actor->arena,
+        .now_ms = batch->now_ms,
+        .mono_ms = batch->mono_ms,
+        .boot = berth_boot_id (),
+        .make_id = berth_id_new,
+    };
+}
+
+static bool
+s_is_write (const letter_t *letter)
+{
+    return request_row (letter->type)->mode & MODE_WRITE;
+}
+
+//  Worth a line in the log: what the service, not the client, did wrong.
+static bool
+s_is_fault (berth_code_t code)
+{
+    return code == BERTH_INTERNAL || code == BERTH_STORE_FULL || code == BERTH_PROVIDER_ERROR
+        || code == BERTH_PROVIDER_TIMEOUT || code == BERTH_LEASE_CLEANUP_FAILED;
+}
+
+static void
+s_failed (actor_t *self, const request_t *req, const char *type, berth_error_t *err)
+{
+    self->stats->failures++;
+    if (s_is_fault (err->code))
+        log_fault (self->stats->name, type, err);
+    effects_fail (self->effects, req, err);
+}
+
+static int
+s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
+{
+    req->row = request_row (incoming->letter.type);
+    req->data = incoming->data;
+    void *body = arena_take (req->arena, req->row->request->size + sizeof (berth_message_t));
+    req->body = body;
+    if (incoming->letter.roles & ROLE_INTERNAL)
+        return berth_unpack_own (req->row->request, incoming->body, req->arena, body, err);
+    berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
+    return berth_unpack (req->row->request, packed, req->arena, body, err);
+}
+
+//  Runs one request in `txn`; a failure is answered, and 1 says that it had written before.
+static int
+s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
+{
+    actor_t *self = batch->actor;
+    berth_error_t err = { 0 };
+    request_t req = s_request (batch, &incoming->letter);
+    const request_row_t *row = request_row (incoming->letter.type);
+    handler_fn *handler = self->spec.handlers [incoming->letter.type];
+    size_t mark = effects_mark (self->effects);
+    uint64_t writes = store_writes (txn);
+    self->stats->requests++;
+
+    int rc;
+    if (!handler)
+        rc = berth_fail (&err, BERTH_INTERNAL, "%s has no handler", row->type);
+    else if (incoming->letter.deadline_ms && incoming->letter.deadline_ms <= batch->mono_ms)
+        rc = berth_fail (&err, BERTH_DEADLINE_EXCEEDED,
+                         "the deadline passed before %s was looked at", row->type);
+    else
+        rc = s_decode (incoming, &req, &err) || handler (self->self, &req, txn, self->effects, &err);
+    if (rc == 0)
+        return 0;
+    effects_undo (self->effects, mark);
+    bool dirty = store_writes (txn) != writes;
+    if (!dirty)
+        s_failed (self, &req, row->type, &err);
+    return dirty;
+}
+
+//  In a transaction of its own inside the batch's: a failure undoes itself only.
+static void
+s_run_carefully (const batch_t *batch, const incoming_t *incoming, store_txn_t *parent)
+{
+    actor_t *self = batch->actor;
+    berth_error_t err = { 0 };
+    own (store_txn) txn = NULL;
+    if (store_child (parent, &txn, &err))
+        berth_die (&err);
+    request_t req = s_request (batch, &incoming->letter);
+    handler_fn *handler = self->spec.handlers [incoming->letter.type];
+    size_t mark = effects_mark (self->effects);
+    if (s_decode (incoming, &req, &err)
+        || handler (self->self, &req, txn, self->effects, &err)
+        || store_commit (&txn, &err)) {
+        effects_undo (self->effects, mark);
+        s_failed (self, &req, request_row (incoming->letter.type)->type, &err);
+    }
+}
+
+//  ---- the batch
+
+//  Ticks, expired waiters, the start: handlers without a request.
+static int
+s_call (const batch_t *batch, handler_fn *handler, const letter_t *letter, const char *subject,
+        store_txn_t *parent)
+{
+    actor_t *self = batch->actor;
+    berth_error_t err = { 0 };
+    static const letter_t nobody = { .magic = LETTER_MAGIC };
+    request_t req = s_request (batch, letter ? letter : &nobody);
+    req.subject = subject;
+    own (store_txn) txn = NULL;
+    if (store_child (parent, &txn, &err))
+        berth_die (&err);
+    size_t mark = effects_mark (self->effects);
+    if (handler (self->self, &req, txn, self->effects, &err) || store_commit (&txn, &err)) {
+        effects_undo (self->effects, mark);
+        s_failed (self, &req, "tick", &err);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+s_expire (const batch_t *batch, store_txn_t *txn)
+{
+    actor_t *self = batch->actor;
+    const char *subject;
+    letter_t *letter = arena_new_of (self->arena, letter_t);
+    while (waiters_expired (self->waiters, batch->mono_ms, self->arena, letter, &subject)) {
+        if (self->spec.expired)
+            (void) s_call (batch, self->spec.expired, letter, subject, txn);    //  It was answered
+        else {
+            berth_error_t err = { 0 };
+            (void) berth_fail (&err, BERTH_DEADLINE_EXCEEDED, "the deadline passed while waiting");
+            effects_fail_to (self->effects, letter, self->arena, &err);
+        }
+        letter = arena_new_of (self->arena, letter_t);
+    }
+}
+
+enum { DUE_TICK = 1, DUE_EXPIRED = 2, DUE_START = 4 };
+
+static void
+s_run_due (const batch_t *batch, unsigned due, store_txn_t *txn)
+{
+    const actor_spec_t *spec = &batch->actor->spec;
+    berth_error_t err = { 0 };
+    if ((due & DUE_START) && s_call (batch, spec->start, NULL, NULL, txn)) {
+        (void) berth_fail (&err, BERTH_INTERNAL, "%s could not take up its work",
+                           batch->actor->stats->name);
+        berth_die (&err);
+    }
+    if (due & DUE_EXPIRED)
+        s_expire (batch, txn);
+    if ((due & DUE_TICK) && s_call (batch, spec->tick, NULL, NULL, txn))
+        batch->actor->tick_after_ms = batch->mono_ms + TICK_RETRY_MS;
+}
+
+static void
+s_write (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due)
+{
+    actor_t *self = batch->actor;
+    berth_error_t err = { 0 };
+    own (store_txn) txn = NULL;
+    if (store_begin (self->store, &txn, &err))
+        berth_die (&err);
+    size_t mark = effects_mark (self->effects);
+    int dirty = 0;
+    for (size_t index = 0; index < count && !dirty; index++)
+        if (s_is_write (&incoming [index].letter))
+            dirty = s_run (batch, &incoming [index], txn);
+    if (dirty) {
+        //  One failed after it had written: once more, each in a part of its own.
+        store_txn_destroy (&txn);
+        effects_undo (self->effects, mark);
+        if (store_begin (self->store, &txn, &err))
+            berth_die (&err);
+        for (size_t index = 0; index < count; index++)
+            if (s_is_write (&incoming [index].letter))
+                s_run_carefully (batch, &incoming [index], txn);
+    }
+    s_run_due (batch, due, txn);
+    self->wrote = store_writes (txn) > 0;
+    if (!self->wrote)
+        return;
+    if (store_commit (&txn, &err))
+        berth_die (&err);
+    self->stats->batches++;
+}
+
+static void
+s_read (const batch_t *batch, const incoming_t *incoming, size_t count)
+{
+    berth_error_t err = { 0 };
+    own (store_txn) txn = NULL;
+    for (size_t index = 0; index < count; index++) {
+        const letter_t *letter = &incoming [index].letter;
+        if (s_is_write (letter) || letter->type == REQUEST_STREAM_CREDIT
+            || letter->type == REQUEST_STREAM_CANCEL)
+            continue;
+        if (!txn && store_read (batch->actor->store, &txn, &err))
+            berth_die (&err);
+        (void) s_run (batch, &incoming [index], txn);       //  A snapshot has no writes to undo
+    }
+}
+
+//  Credit and cancellation: about requests of ours, by their ticket.
+static void
+s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
+{
+    actor_t *self = batch->actor;
+    for (size_t index = 0; index < count; index++) {
+        const letter_t *letter = &incoming [index].letter;
+        bool cancel = letter->type == REQUEST_STREAM_CANCEL;
+        if (!cancel && letter->type != REQUEST_STREAM_CREDIT)
+            continue;
+        handler_fn *handler = cancel ? self->spec.cancel : self->spec.credit;
+        berth_error_t err = { 0 };
+        request_t req = s_request (batch, letter);
+        if (cancel)
+            (void) waiters_forget (self->waiters, letter->ticket);
+        if (handler)
+            (void) handler (self->self, &req, NULL, self->effects, &err);
+    }
+}
+
+static void
+s_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due,
+         effect_send_fn *send, void *context)
+{
+    actor_t *self = batch->actor;
+    bool writes = due != 0;
+    for (size_t index = 0; index < count && !writes; index++)
+        writes = s_is_write (&incoming [index].letter);
+    self->wrote = false;
+    self->stats->serving_since_ms = batch->mono_ms;
+    s_control (batch, incoming, count);
+    if (writes)
+        s_write (batch, incoming, count, due);
+    s_read (batch, incoming, count);
+    self->stats->serving_since_ms = 0;
+    effects_perform (self->effects, self->waiters, self->arena, send, context);
+    arena_clear (self->arena);
+}
+
+static unsigned
+s_due (actor_t *self, int64_t mono_ms)
+{
+    unsigned due = 0;
+    if (self->spec.tick && self->spec.next_ms (self->self) <= mono_ms
+        && self->tick_after_ms <= mono_ms)
+        due |= DUE_TICK;
+    if (waiters_next (self->waiters) <= mono_ms)
+        due |= DUE_EXPIRED;
+    return due;
+}
+
+void
+actor_serve (actor_t *self, const incoming_t *incoming, size_t count, int64_t now_ms,
+             int64_t mono_ms, effect_send_fn *send, void *context)
+{
+    CHECK (self, ACTOR_MAGIC);
+    batch_t batch = { self, now_ms, mono_ms };
+    s_serve (&batch, incoming, count, s_due (self, mono_ms), send, context);
+}
+
+//  ---- the loop
+
+static void
+s_send (void *context, actor_code_t to, const char *provider, const letter_t *letter,
+        reply_status_t status, berth_bytes_t body, berth_bytes_t data, data_free_fn *data_free)
+{
+    actor_t *self = context;
+    int rc;
+    if (to == ACTOR_FRONT)
+        rc = post_answer (self->post, letter->ticket, status, body, data, data_free);
+    else {
+        letter_t stamped = *letter;
+        if (stamped.type != REQUEST_STEP_DONE)
+            stamped.answer_to = (uint8_t) self->spec.code;
+        rc = post_letter (self->post, to, provider, INBOX_INTERNAL, &stamped, body, data, data_free);
+    }
+    if (rc)         //  Its row says what is due: the tick finds it again
+        log_event ("effect_not_sent", "from=%s to=%s", self->stats->name, actor_text (to));
+}
+
+static size_t
+s_fill (actor_t *self, zsock_t *inbox, size_t count)
+{
+    void *socket = zsock_resolve (inbox);
+    while (count < BERTH_BATCH_MAX) {
+        item_t *item = &self->items [count];
+        if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data))
+            break;
+        CHECK (&item->letter, LETTER_MAGIC);
+        ENSURE (item->letter.type < REQUEST_COUNT);
+        count++;
+    }
+    return count;
+}
+
+//  The descriptor can be read: outside of any transaction.
+static void
+s_ready (actor_t *self)
+{
+    static const letter_t nobody = { .magic = LETTER_MAGIC };
+    berth_error_t err = { 0 };
+    batch_t batch = { self, berth_wall_ms (), berth_mono_ms () };
+    request_t req = s_request (&batch, &nobody);
+    if (self->spec.ready (self->self, &req, NULL, self->effects, &err))
+        s_failed (self, &req, "ready", &err);
+    effects_perform (self->effects, self->waiters, self->arena, s_send, self);
+    arena_clear (self->arena);
+}
+
+static void
+s_turn (actor_t *self, unsigned due)
+{
+    //  Steps first: what they finish makes room.
+    size_t count = s_fill (self, self->clients, s_fill (self, self->internal, 0));
+    batch_t batch = { self, berth_wall_ms (), berth_mono_ms () };
+    due |= s_due (self, batch.mono_ms);
+    if (count == 0 && due == 0)
+        return;
+    incoming_t *incoming = arena_array (self->arena, count + 1, incoming_t);
+    for (size_t index = 0; index < count; index++) {
+        item_t *item = &self->items [index];
+        incoming [index].letter = item->letter;
+        incoming [index].body =
+            (berth_bytes_t) { zmq_msg_data (&item->body), zmq_msg_size (&item->body) };
+        size_t size = zmq_msg_size (&item->data);
+        incoming [index].data = (berth_bytes_t) { size ? zmq_msg_data (&item->data) : NULL, size };
+    }
+    s_serve (&batch, incoming, count, due, s_send, self);
+    for (size_t index = 0; index < count; index++) {
+        zmq_msg_close (&self->items [index].body);
+        zmq_msg_close (&self->items [index].data);
+    }
+    if (self->wrote)
+        post_kick (self->post);
+}
+
+static long
+s_timeout (actor_t *self)
+{
+    int64_t next = waiters_next (self->waiters);
+    if (self->spec.tick) {
+        int64_t tick = self->spec.next_ms (self->self);
+        if (tick < self->tick_after_ms)
+            tick = self->tick_after_ms;
+        next = tick < next ? tick : next;
+    }
+    if (next == INT64_MAX)
+        return -1;
+    int64_t left = next - berth_mono_ms ();
+    return left < 0 ? 0 : left > 3600000 ? 3600000 : (long) left;
+}
+
+//  false on $TERM.
+static bool
+s_pipe (zsock_t *pipe)
+{
+    char *command = zstr_recv_nowait (pipe);
+    bool term = command && streq (command, "$TERM");
+    zstr_free (&command);
+    return !term;
+}
+
+void
+actor_run (actor_t *self, zsock_t *pipe)
+{
+    CHECK (self, ACTOR_MAGIC);
+    self->post = post_new (self->wiring);
+    zsock_signal (pipe, 0);
+    if (self->spec.start)
+        s_turn (self, DUE_START);
+    zmq_pollitem_t items [] = {
+        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->internal), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->clients), 0, ZMQ_POLLIN, 0 },
+        { NULL, self->spec.fd, ZMQ_POLLIN, 0 },
+    };
+    int polled = self->spec.fd >= 0 ? 4 : 3;
+    bool running = true;
+    while (running) {
+        if (zmq_poll (items, polled, s_timeout (self)) < 0 && errno != EINTR)
+            break;
+        if (items [0].revents)
+            running = s_pipe (pipe);
+        if (polled == 4 && items [3].revents)
+            s_ready (self);
+        s_turn (self, 0);
+    }
+    zsock_destroy (&self->clients);
+    zsock_destroy (&self->internal);
+    post_destroy (&self->post);
+}
+
+//  ---- shared by handlers
+
+int
+company_check (const char *given, const char *its_own, const char *noun, const char *id,
+               berth_error_t *err)
+{
+    if (given && strcmp (given, its_own))
+        return berth_fail (err, BERTH_NOT_FOUND, "no %s '%s'", noun, id);
+    return 0;
+}
+
+activity_note_t
+activity_note (const request_t *req, action_t action, const char *company, const char *entity,
+               const char *run, const char *agent, berth_bytes_t details)
+{
+    const letter_t *letter = req->letter;
+    bool behalf = letter->actor_id [0] != 0;
+    return (activity_note_t) {
+        .id = id_new (req),
+        .company = company,
+        .actor_type = behalf ? letter->actor_type : agent ? "agent" : "system",
+        .actor_id = behalf ? letter->actor_id : agent ? agent
+                  : letter->principal [0] ? letter->principal : "berth",
+        .agent = agent ? agent : letter->agent [0] ? letter->agent : NULL,
+        .run = run ? run : letter->run [0] ? letter->run : NULL,
+        .action = action,
+        .entity = entity,
+        .details = details,
+        .now_ms = req->now_ms,
+    };
+}
+
+void
+error_from_body (berth_bytes_t packed, arena_t *arena, berth_error_t *err)
+{
+    error_body_t body;
+    *err = (berth_error_t) { 0 };
+    if (packed.size == 0 || berth_unpack_own (&error_body_schema, packed, arena, &body, err)) {
+        (void) berth_fail (err, BERTH_INTERNAL, "a step failed without a reason");
+        return;
+    }
+    *err = (berth_error_t) { .code = berth_code_of (body.code) };
+    berth_error_set (err->text, sizeof err->text, "%s", body.message);
+    const error_details_t *details = body.details;
+    if (!details)
+        return;
+#define KEEP(field, text)                                                                          \
+    if (details->text)                                                                             \
+        berth_error_set (err->field, sizeof err->field, "%s", details->text)
+    KEEP (field, field);
+    KEEP (environment_id, env);
+    KEEP (driver, driver);
+    KEEP (provider, provider);
+    KEEP (lease_id, lease);
+    KEEP (cause, cause);
+    KEEP (remedy, remedy);
+#undef KEEP
+    err->provider_status = (int) details->provider_status;
+}

@@ -1,0 +1,107 @@
+//  actor.h - the kit of every actor: what has arrived is one batch, one commit, then its effects.
+//
+//  An actor is a thin loop around functions of (state, request, now): nothing in a handler reads
+//  a clock, makes an id by itself, sends, waits or calls a provider. An actor's own struct is its
+//  state; the kit owns the sockets, the batch, the waiters.
+//
+//  A handler that fails leaves nothing behind, neither rows nor effects. It may be run a second
+//  time (when another request of its batch had to be undone), so what it changes in the actor's
+//  own memory must bear repeating.
+
+#ifndef BERTH_ACTOR_H_INCLUDED
+#define BERTH_ACTOR_H_INCLUDED
+
+#include "activity_log.h"
+#include "effects.h"
+#include "store.h"
+#include "tables.h"
+#include "wiring.h"
+
+#include <stdatomic.h>
+
+typedef struct actor actor_t;
+
+typedef struct request {
+    const request_row_t *row;       //  Of the table; NULL for a tick
+    const letter_t *letter;
+    const void *body;               //  The struct of row->request
+    berth_bytes_t data;             //  Frame 2, if there was one
+    arena_t *arena;                 //  Lives until the batch is done
+    int64_t now_ms, mono_ms;        //  The same for the whole batch
+    const char *boot;               //  Boot id of mono_ms
+    const char *subject;            //  Of an expired waiter: what it waited for
+    void (*make_id) (char text [37]);
+} request_t;
+
+//  A new id, in the arena.
+const char *id_new (const request_t *req);
+
+//  Decides about one request: reads and writes rows, appends activity, queues effects. READ
+//  requests get a snapshot. Returns 0, or -1 with *err: the kit answers it.
+typedef int (handler_fn) (void *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                          berth_error_t *err);
+
+typedef struct {
+    actor_code_t code;
+    handler_fn *const *handlers;    //  REQUEST_COUNT of them, by code; NULL: not this actor's
+    //  Time is a request too: called (in a write transaction) when next_ms has come. NULL: never.
+    handler_fn *tick;
+    int64_t (*next_ms) (void *self);    //  Monotonic; INT64_MAX: nothing is due
+    //  A client that waited for req->subject ran out of its deadline: what it was doing is to be
+    //  answered (deadline_exceeded with the ids so far) and undone. NULL: answered by the kit.
+    handler_fn *expired;
+    //  One more descriptor to poll (an epoll of its own): `ready` is called when it can be read, not
+    //  in a transaction (txn is NULL); what it has to write down it leaves to the next tick, which
+    //  it makes due. fd: -1 for none.
+    int fd;
+    handler_fn *ready;
+    //  A client went away or cancelled, or gave credit to a request of ours that streams; not in a
+    //  transaction (txn is NULL). NULL: the actor has no streams.
+    handler_fn *credit, *cancel;
+    //  Called once before the first batch: send what the rows say is due. NULL: nothing.
+    handler_fn *start;
+} actor_spec_t;
+
+//  What other threads may read of an actor.
+typedef struct {
+    const char *name;
+    atomic_uint_fast64_t requests, failures, batches, busy;
+    atomic_int_fast64_t serving_since_ms;       //  Monotonic; 0: idle
+} actor_stats_t;
+
+//  Takes the inboxes of `code` out of the wiring. `self` is handed to every handler. Everything
+//  outlives the actor. Cannot fail.
+actor_t *actor_new (const actor_spec_t *spec, void *self, store_t *store, wiring_t *wiring);
+void actor_destroy (actor_t **self_p);
+
+//  The body of a zactor: signals ready, serves until $TERM.
+void actor_run (actor_t *self, zsock_t *pipe);
+
+const actor_stats_t *actor_stats (const actor_t *self);
+actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for the front door
+waiters_t *actor_waiters (actor_t *self);
+
+//  Runs requests as one batch, without sockets: for tests and the simulation. `send` gets what
+//  would be sent.
+typedef struct {
+    letter_t letter;
+    berth_bytes_t body, data;
+} incoming_t;
+void actor_serve (actor_t *self, const incoming_t *batch, size_t count, int64_t now_ms,
+                  int64_t mono_ms, effect_send_fn *send, void *context);
+
+//  ---- small things handlers share
+
+//  A field `companyId` that was given must be the row's own: otherwise the thing does not exist.
+int company_check (const char *given, const char *own, const char *noun, const char *id,
+                   berth_error_t *err);
+
+//  On whose behalf a request came, for an activity entry.
+activity_note_t activity_note (const request_t *req, action_t action, const char *company,
+                               const char *entity, const char *run, const char *agent,
+                               berth_bytes_t details);
+
+//  An error_body (from a step.done) as an error again.
+void error_from_body (berth_bytes_t packed, arena_t *arena, berth_error_t *err);
+
+#endif

@@ -1,0 +1,470 @@
+//  front.c - owns the ROUTER socket, its peers, and the tickets of their requests.
+
+#include "front.h"
+
+#include "actor.h"
+#include "clock.h"
+#include "codec.h"
+#include "ids.h"
+#include "peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FRONT_MAGIC 0xf2047001u
+#define FRAMES_MAX 6                //  Routing id, empty frame, header, body, data, one too many
+#define SWEEP_MS 5000
+
+struct front {
+    uint32_t magic;
+    zsock_t *router, *answers;
+    wiring_t *wiring;
+    post_t *post;
+    peers_t *peers;
+    arena_t *arena;
+    char instance [BERTH_ID_SIZE], install [BERTH_ID_SIZE];
+    int64_t swept_ms;
+    atomic_uint_fast64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
+};
+
+//  One message as it came: routing id, perhaps an empty frame, header, body, data.
+typedef struct {
+    zmq_msg_t frames [FRAMES_MAX];
+    size_t count;
+    bool too_many;
+    berth_bytes_t header, body, data;
+    bool empty_frame;
+} envelope_t;
+
+front_t *
+front_new (zsock_t **router_p, const char *instance, const char *install, wiring_t *wiring)
+{
+    front_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = FRONT_MAGIC;
+    self->router = take (*router_p);
+    self->wiring = wiring;
+    self->answers = wiring_take (wiring, ACTOR_FRONT, NULL, INBOX_INTERNAL);
+    self->peers = peers_new ();
+    self->arena = arena_new ();
+    snprintf (self->instance, sizeof self->instance, "%s", instance);
+    snprintf (self->install, sizeof self->install, "%s", install);
+    return self;
+}
+
+void
+front_destroy (front_t **self_p)
+{
+    front_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, FRONT_MAGIC);
+    zsock_destroy (&self->router);
+    zsock_destroy (&self->answers);
+    post_destroy (&self->post);
+    peers_destroy (&self->peers);
+    arena_destroy (&self->arena);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+front_counts_t
+front_counts (const front_t *self)
+{
+    return (front_counts_t) {
+        .requests = self->requests, .malformed = self->malformed, .busy = self->busy,
+        .unsupported = self->unsupported, .forbidden = self->forbidden, .dropped = self->dropped,
+        .silent = self->silent,
+    };
+}
+
+//  ---- answers to clients
+
+static void
+s_cancel (front_t *self, const pending_t *pending)
+{
+    if (pending->type == REQUEST_COUNT)
+        return;
+    letter_t letter = { .magic = LETTER_MAGIC, .type = REQUEST_STREAM_CANCEL,
+                        .ticket = pending->ticket };
+    (void) post_letter (self->post, request_row (pending->type)->actor, NULL, INBOX_INTERNAL,
+                        &letter, berth_empty_map, (berth_bytes_t) { NULL, 0 }, NULL);
+}
+
+//  Its peer went away: what it had asked for is forgotten, streams of it end.
+static void
+s_gone (front_t *self, peer_t *peer)
+{
+    pending_t pending;
+    while (peers_take_gone (self->peers, peer, &pending))
+        s_cancel (self, &pending);
+}
+
+static int
+s_send_frame (front_t *self, zmq_msg_t *frame, int flags)
+{
+    int rc = zmq_msg_send (frame, zsock_resolve (self->router), flags | ZMQ_DONTWAIT);
+    if (rc < 0)
+        zmq_msg_close (frame);
+    return rc < 0 ? -1 : 0;
+}
+
+static int
+s_send_copy (front_t *self, const void *data, size_t size, int flags)
+{
+    zmq_msg_t frame;
+    ENSURE (zmq_msg_init_size (&frame, size) == 0);
+    if (size)
+        memcpy (zmq_msg_data (&frame), data, size);
+    return s_send_frame (self, &frame, flags);
+}
+
+//  Takes body and data.
+static void
+s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *body, zmq_msg_t *data)
+{
+    static const uint8_t nil = 0xc0;
+    reply_header_t reply = {
+        .v = 1,
+        .id = pending->id_size ? (berth_bytes_t) { pending->id, pending->id_size }
+                               : (berth_bytes_t) { &nil, 1 },
+        .type = pending->type < REQUEST_COUNT ? request_row (pending->type)->type : "",
+        .status = status,
+    };
+    berth_bytes_t header = berth_pack (&reply_header_schema, &reply, self->arena);
+    bool more = data && zmq_msg_size (data) > 0;
+    peer_t *peer = pending->peer;
+    int rc = s_send_copy (self, peer->id, peer->id_size, ZMQ_SNDMORE);
+    if (rc == 0 && pending->empty_frame)
+        rc = s_send_copy (self, "", 0, ZMQ_SNDMORE);
+    if (rc == 0)
+        rc = s_send_copy (self, header.data, header.size, ZMQ_SNDMORE);
+    if (rc == 0)
+        rc = s_send_frame (self, body, more ? ZMQ_SNDMORE : 0);
+    if (rc == 0 && more)
+        rc = s_send_frame (self, data, 0);
+    zmq_msg_close (body);
+    if (data)
+        zmq_msg_close (data);
+    if (status != reply_status_STREAM)
+        peers_done (self->peers, pending);
+    if (rc) {
+        self->dropped++;
+        if (errno == EHOSTUNREACH)
+            s_gone (self, peer);
+    }
+}
+
+static void
+s_answer_bytes (front_t *self, pending_t *pending, reply_status_t status, berth_bytes_t bytes)
+{
+    zmq_msg_t body;
+    ENSURE (zmq_msg_init_size (&body, bytes.size) == 0);
+    memcpy (zmq_msg_data (&body), bytes.data, bytes.size);
+    s_answer (self, pending, status, &body, NULL);
+}
+
+static void
+s_refuse (front_t *self, pending_t *pending, const berth_error_t *why)
+{
+    s_answer_bytes (self, pending, reply_status_ERROR, effects_pack_error (why, self->arena));
+}
+
+//  ---- requests of clients
+
+static int
+s_receive (front_t *self, envelope_t *ret_envelope)
+{
+    void *socket = zsock_resolve (self->router);
+    memset (ret_envelope, 0, sizeof *ret_envelope);
+    envelope_t *env = ret_envelope;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = &env->frames [env->count < FRAMES_MAX ? env->count : FRAMES_MAX - 1];
+        if (env->count >= FRAMES_MAX)
+            zmq_msg_close (frame);
+        zmq_msg_init (frame);
+        if (zmq_msg_recv (frame, socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (frame);
+            return -1;              //  Nothing there: the rest of a message never makes us wait
+        }
+        more = zmq_msg_more (frame);
+        if (env->count < FRAMES_MAX)
+            env->count++;
+        else
+            env->too_many = true;
+    }
+    size_t at = 1;
+    env->empty_frame = env->count > 1 && zmq_msg_size (&env->frames [1]) == 0;
+    at += env->empty_frame;
+    berth_bytes_t *parts [] = { &env->header, &env->body, &env->data };
+    for (size_t part = 0; part < 3 && at < env->count; part++, at++)
+        *parts [part] = (berth_bytes_t) { zmq_msg_data (&env->frames [at]),
+                                          zmq_msg_size (&env->frames [at]) };
+    env->too_many |= at < env->count;
+    return 0;
+}
+
+static void
+s_close (envelope_t *env)
+{
+    for (size_t index = 0; index < env->count; index++)
+        zmq_msg_close (&env->frames [index]);
+}
+
+//  Everything about a request that does not need its body.
+static int
+s_check (front_t *self, const envelope_t *env, const request_header_t *header, request_code_t *code,
+         berth_error_t *err)
+{
+    if (header->v != 1)
+        return berth_fail (err, BERTH_INVALID, "version %llu of the wire is not spoken here; 1 is",
+                           (unsigned long long) header->v);
+    *code = request_code (header->type);
+    if (*code == REQUEST_COUNT || !(request_row (*code)->roles & ~(unsigned) ROLE_INTERNAL)) {
+        self->unsupported++;
+        return berth_fail (err, BERTH_UNSUPPORTED, "there is no request '%s' here", header->type);
+    }
+    const request_row_t *row = request_row (*code);
+    if (!(row->roles & ROLE_OPERATOR)) {        //  Every peer of this socket is the operator
+        self->forbidden++;
+        return berth_fail (err, BERTH_FORBIDDEN, "the role operator may not ask %s", row->type);
+    }
+    if (env->too_many)
+        return berth_fail (err, BERTH_INVALID, "the message has more than three frames");
+    if (env->data.data && !(row->mode & MODE_DATA))
+        return berth_fail (err, BERTH_INVALID, "%s takes no data frame", row->type);
+    bool credit = berth_has (request_header, header, credit);
+    if (credit && !(row->mode & MODE_STREAM))
+        return berth_fail (err, BERTH_INVALID, "%s does not stream: leave out `credit`", row->type);
+    if (credit && env->empty_frame)
+        return berth_fail (err, BERTH_INVALID,
+                           "a REQ socket cannot take a stream: use DEALER, or leave out `credit`");
+    return 0;
+}
+
+static void
+s_pong (front_t *self, pending_t *pending)
+{
+    bus_pong_t pong = { .instance = self->instance, .install = self->install,
+                        .version = BERTH_VERSION, .now = berth_wall_ms () };
+    s_answer_bytes (self, pending, reply_status_OK,
+                    berth_pack (&bus_pong_schema, &pong, self->arena));
+}
+
+//  stream.credit and stream.cancel: about another request of the same peer.
+static int
+s_control (front_t *self, peer_t *peer, request_code_t code, berth_bytes_t body, berth_error_t *err)
+{
+    letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) code };
+    berth_bytes_t id;
+    if (code == REQUEST_STREAM_CREDIT) {
+        stream_credit_t ask;
+        if (berth_unpack (&stream_credit_schema, body, self->arena, &ask, err))
+            return -1;
+        id = ask.id;
+        letter.credit = ask.bytes;
+    }
+    else {
+        stream_cancel_t ask;
+        if (berth_unpack (&stream_cancel_schema, body, self->arena, &ask, err))
+            return -1;
+        id = ask.id;
+    }
+    pending_t *other = peers_by_id (self->peers, peer, id.data, id.size);
+    if (!other || !other->streams)
+        return berth_fail (err, BERTH_NOT_FOUND, "no stream of that id is open");
+    letter.ticket = other->ticket;
+    if (post_letter (self->post, request_row (other->type)->actor, NULL, INBOX_INTERNAL, &letter,
+                     berth_empty_map, (berth_bytes_t) { NULL, 0 }, NULL))
+        return berth_fail (err, BERTH_BUSY, "the actor's inbox is full");
+    return 0;
+}
+
+static int
+s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
+           const pending_t *pending, berth_error_t *err)
+{
+    const request_row_t *row = request_row (pending->type);
+    int64_t now_ms = berth_mono_ms ();
+    actor_stats_t *stats = actor_stats_of (row->actor);
+    int64_t since_ms = stats->serving_since_ms;
+    if (since_ms && now_ms - since_ms > BERTH_STALL_MS)
+        return berth_fail (err, BERTH_STORE_STALLED, "%s has been waiting for the store for %lld ms",
+                           actor_text (row->actor), (long long) (now_ms - since_ms));
+    letter_t letter = {
+        .magic = LETTER_MAGIC, .type = (uint16_t) pending->type, .answer_to = ACTOR_FRONT,
+        .streams = pending->streams, .roles = ROLE_OPERATOR, .ticket = pending->ticket,
+        .deadline_ms = header->deadline_ms ? now_ms + (int64_t) header->deadline_ms : 0,
+        .credit = header->credit, .principal = "operator",
+    };
+    if (header->key)
+        snprintf (letter.key, sizeof letter.key, "%s", header->key);
+    if (header->actor) {
+        const behalf_t *behalf = header->actor;
+        snprintf (letter.actor_type, sizeof letter.actor_type, "%s", behalf->type);
+        snprintf (letter.actor_id, sizeof letter.actor_id, "%s", behalf->id);
+        snprintf (letter.agent, sizeof letter.agent, "%s", behalf->agent ? behalf->agent : "");
+        snprintf (letter.run, sizeof letter.run, "%s", behalf->run ? behalf->run : "");
+    }
+    berth_bytes_t body = env->body.data ? env->body : berth_empty_map;
+    if (post_letter (self->post, row->actor, NULL, INBOX_CLIENTS, &letter, body, env->data, NULL)) {
+        stats->busy++;
+        self->busy++;
+        return berth_fail (err, BERTH_BUSY, "the inbox of %s is full: try again in a moment",
+                           actor_text (row->actor));
+    }
+    return 0;
+}
+
+static int
+s_request (front_t *self, const envelope_t *env, pending_t *pending, peer_t *peer,
+           const request_header_t *header, berth_error_t *err)
+{
+    request_code_t code = REQUEST_COUNT;
+    if (s_check (self, env, header, &code, err)) {
+        pending->type = code;
+        return -1;
+    }
+    pending->type = code;
+    if (code == REQUEST_BUS_PING)
+        s_pong (self, pending);
+    else if (code == REQUEST_STREAM_CREDIT || code == REQUEST_STREAM_CANCEL) {
+        if (s_control (self, peer, code, env->body, err))
+            return -1;
+        s_answer_bytes (self, pending, reply_status_OK, berth_empty_map);
+    }
+    else
+        return s_hand_on (self, env, header, pending, err);
+    return 0;
+}
+
+//  The id of a client: a str or bin of 1 to 64 bytes.
+static bool
+s_is_id (berth_bytes_t id)
+{
+    if (id.size < 2 || id.size > BERTH_CLIENT_ID_MAX + 2)
+        return false;
+    uint8_t lead = id.data [0];
+    return (lead > 0xa0 && lead < 0xc0) || lead == 0xc4 || lead == 0xd9;
+}
+
+static void
+s_handle (front_t *self, const envelope_t *env)
+{
+    self->requests++;
+    berth_error_t err = { 0 };
+    request_header_t header = { 0 };
+    peer_t *peer = peers_find (self->peers, zmq_msg_data ((zmq_msg_t *) &env->frames [0]),
+                               zmq_msg_size ((zmq_msg_t *) &env->frames [0]));
+    if (!peer) {
+        self->dropped++;            //  Too many peers: no room even to remember this one
+        return;
+    }
+    peer->heard_ms = berth_mono_ms ();
+    int rc = berth_unpack (&request_header_schema, env->header, self->arena, &header, &err);
+    bool identified = header.id.size && s_is_id (header.id);
+    if (rc == 0 && !identified)
+        rc = berth_fail (&err, BERTH_INVALID, "field 'id' must be a str or bin of 1 to %d bytes",
+                         BERTH_CLIENT_ID_MAX);
+    bool streams = rc == 0 && berth_has (request_header, &header, credit);
+    //  Credit and cancellation find room even when a peer has all its requests unanswered.
+    pending_t *pending = peers_add (self->peers, peer, streams);
+    if (!pending) {
+        self->busy++;
+        self->dropped++;
+        return;
+    }
+    pending->empty_frame = env->empty_frame;
+    if (identified) {
+        memcpy (pending->id, header.id.data, header.id.size);
+        pending->id_size = (uint8_t) header.id.size;
+    }
+    if (rc)
+        self->malformed++;
+    if (rc || s_request (self, env, pending, peer, &header, &err))
+        s_refuse (self, pending, &err);
+}
+
+static void
+s_clients (front_t *self)
+{
+    for (int turn = 0; turn < 256; turn++) {
+        envelope_t envelope;
+        if (s_receive (self, &envelope))
+            return;
+        s_handle (self, &envelope);
+        s_close (&envelope);
+        arena_clear (self->arena);
+    }
+}
+
+static void
+s_answers (front_t *self)
+{
+    void *socket = zsock_resolve (self->answers);
+    for (int turn = 0; turn < 1024; turn++) {
+        answer_t answer;
+        zmq_msg_t body, data;
+        if (post_receive (socket, &answer, sizeof answer, &body, &data))
+            return;
+        ENSURE (answer.magic == ANSWER_MAGIC);
+        pending_t *pending = peers_pending (self->peers, answer.ticket);
+        if (pending)
+            s_answer (self, pending, answer.status, &body, &data);
+        else {
+            zmq_msg_close (&body);      //  Its client went away
+            zmq_msg_close (&data);
+        }
+        arena_clear (self->arena);
+    }
+}
+
+static void
+s_sweep (front_t *self)
+{
+    int64_t now_ms = berth_mono_ms ();
+    if (now_ms - self->swept_ms < SWEEP_MS)
+        return;
+    self->swept_ms = now_ms;
+    pending_t pending;
+    while (peers_take_silent (self->peers, now_ms - BERTH_CLIENT_SILENCE_MS, &pending)) {
+        self->silent++;
+        s_cancel (self, &pending);
+    }
+    peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
+}
+
+void
+front_actor (zsock_t *pipe, void *args)
+{
+    front_t *self = args;
+    CHECK (self, FRONT_MAGIC);
+    self->post = post_new (self->wiring);
+    zsock_signal (pipe, 0);
+    zmq_pollitem_t items [] = {
+        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->answers), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->router), 0, ZMQ_POLLIN, 0 },
+    };
+    bool running = true;
+    while (running) {
+        if (zmq_poll (items, 3, SWEEP_MS) < 0 && errno != EINTR)
+            break;
+        if (items [0].revents) {
+            char *command = zstr_recv_nowait (pipe);
+            running = !(command && streq (command, "$TERM"));
+            zstr_free (&command);
+        }
+        if (items [1].revents)
+            s_answers (self);
+        if (items [2].revents)
+            s_clients (self);
+        s_sweep (self);
+    }
+    s_answers (self);       //  What the others said before they stopped
+    zsock_destroy (&self->router);
+    zsock_destroy (&self->answers);
+    post_destroy (&self->post);
+}

@@ -1,0 +1,32 @@
+//  front.h - the front door: the ROUTER socket that clients talk to.
+//
+//  It reads the header of each request, looks its type up in the table, checks role and shape of
+//  the frames, and hands the body on unread. It never touches the store: when an actor has not
+//  come out of its batch for BERTH_STALL_MS, requests for it are answered `store_stalled`.
+
+#ifndef BERTH_FRONT_H_INCLUDED
+#define BERTH_FRONT_H_INCLUDED
+
+#include "wiring.h"
+
+#include <czmq.h>
+
+typedef struct front front_t;
+
+//  What the front door counts; read by any thread.
+typedef struct {
+    uint64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
+} front_counts_t;
+
+//  Takes over a bound ROUTER socket (its peers are the operator). instance, install and version
+//  are what bus.ping answers; they are copied.
+front_t *front_new (zsock_t **router_p, const char *instance, const char *install,
+                    wiring_t *wiring);
+void front_destroy (front_t **self_p);
+
+//  The body of a zactor; args is the front_t.
+void front_actor (zsock_t *pipe, void *args);
+
+front_counts_t front_counts (const front_t *self);
+
+#endif
