@@ -1,0 +1,28 @@
+//  context.h - what every actor of one service is given. Set up by service.c before any actor
+//  starts, unchanged and alive until the last has stopped.
+
+#ifndef BERTH_CONTEXT_H_INCLUDED
+#define BERTH_CONTEXT_H_INCLUDED
+
+#include "provider.h"
+#include "store.h"
+#include "wiring.h"
+
+typedef struct {
+    store_t *store;
+    wiring_t *wiring;
+    provider_host_t host;           //  State and runtime directories, install id, spawner...
+    char instance [37];             //  Of this process
+    const char *bus_endpoint, *events_endpoint;
+    int64_t started_ms, started_mono_ms;
+    bool test_providers;            //  fake and fault may be used
+    bool ephemeral;                 //  Ends with its owner
+} context_t;
+
+//  Each actor is a class with these three functions:
+//
+//      x_t *x_new (const context_t *context, berth_error_t *err);   all that can fail
+//      void x_actor (zsock_t *pipe, void *args);                    args is the x_t
+//      void x_destroy (x_t **self_p);                               after its actor has stopped
+
+#endif
