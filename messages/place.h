@@ -136,7 +136,7 @@ BERTH_MESSAGE (place_probe, PLACE_PROBE);
     F (T, STR,   step,      "step",      REQUIRED, 32, "Which step of it.") \
     F (T, BOOL,  ok,        "ok",        REQUIRED, 0, "It was done.") \
     F (T, ANY,   result,    "result",    OPTIONAL, 1048576, "Its reply, packed.") \
-    F (T, ANY,   error,     "error",     OPTIONAL, 0, "Why not: an error_body, packed.")
+    F (T, ANY,   error,     "error",     OPTIONAL, 16384, "Why not: an error_body, packed.")
 BERTH_MESSAGE (step_done, STEP_DONE);
 
 //  How far a step is; as often as every 100 ms; may get lost.

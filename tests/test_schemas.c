@@ -308,8 +308,10 @@ s_rows_are_sound (void **state)
             if ((presence != REQUIRED && presence != OPTIONAL && presence != NULLABLE)
                 || typed != (field->of != NULL) || !once || !bounded || !field->doc [0]
                 || ((field->flags & OBJECT) && field->kind != KIND_ANY))
-                fail_msg ("%s.%s: presence %u, once %d, bounded %d, doc '%s'", schema->name,
-                          field->name, presence, once, bounded, field->doc);
+                fail_msg ("%s.%s: %s", schema->name, field->name,
+                          !bounded ? "a text, list or ANY needs a limit"
+                          : !once ? "the name stands twice" : !field->doc [0] ? "it has no doc"
+                          : "presence, or what it is of, is wrong");
         }
     }
     assert_true (seen);
