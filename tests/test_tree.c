@@ -139,32 +139,6 @@ test_copy_sparse (void **state)
     assert_true (about.st_blocks * 512 < 1 << 20);
 }
 
-//  Runs what needs to be somebody else, without root's rights. The function returns 0 if all is
-//  well, else a line number.
-static void
-s_as_nobody (int (*work) (void))
-{
-    pid_t child = fork ();
-    assert_true (child >= 0);
-    if (child == 0) {
-        if (geteuid () == 0 && (setresgid (65534, 65534, 65534) || setresuid (65534, 65534, 65534)))
-            _exit (1);
-        int line = work ();
-        if (line)
-            fprintf (stderr, "as nobody: line %d\n", line);
-        _exit (line ? 1 : 0);
-    }
-    int status;
-    assert_int_equal (waitpid (child, &status, 0), child);
-    assert_int_equal (status, 0);
-}
-
-#define EXPECT(truth)                                                                              \
-    do {                                                                                           \
-        if (!(truth))                                                                              \
-            return __LINE__;                                                                       \
-    } while (0)
-
 static int
 s_copy_unreadable (void)
 {
@@ -205,7 +179,7 @@ test_copy_without_rights (void **state)
     assert_int_equal (chmod (in ("source/ro/in"), 0555), 0);
     folder_make ("open");
     assert_int_equal (chmod (in ("open"), 0777), 0);
-    s_as_nobody (s_copy_unreadable);
+    folder_as_nobody (s_copy_unreadable);
 }
 
 static int

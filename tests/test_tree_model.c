@@ -372,7 +372,8 @@ s_round (uint64_t seed)
     tree_result_t dry = folder_return (true);
     static char reports [sizeof folder_reports];
     memcpy (reports, folder_reports, sizeof reports);
-    s_same (seed, "home after a dry merge", s_world (&model.home, &model.beside), s_disk ("source"));
+    s_same (seed, "home after a dry merge", s_world (&model.home, &model.beside),
+            s_disk ("source"));
 
     model.result = model.home;
     for (unsigned child = 1; child <= NAMES; child++)

@@ -293,6 +293,83 @@ test_snapshot_is_checked (void **state)
     assert_int_equal (folder_return (false).deleted, 1);
 }
 
+//  What nobody may read or write, on either side, is left out alone.
+static int
+s_return_unreadable (void)
+{
+    berth_error_t err = { 0 };
+    tree_options_t options = folder_options ();
+    tree_result_t result;
+    EXPECT (tree_return (in ("place"), in ("snap"), in ("open/home"), false, &options, &result,
+                         &err) == 0);
+    EXPECT (strstr (folder_reports,
+                    "refused secret: it cannot be brought home: Permission denied"));
+    EXPECT (strstr (folder_reports, "refused shut: the folder cannot be read: Permission denied"));
+    EXPECT (strstr (folder_reports,
+                    "refused ro/new: it cannot be brought home: Permission denied"));
+    EXPECT (result.refused == 3 && result.added == 1 && result.deleted == 0);
+    EXPECT (strcmp (folder_read ("open/home/zebra"), "home") == 0);
+    EXPECT (strcmp (folder_read ("open/home/shut/f"), "f") == 0);
+    return 0;
+}
+
+static void
+test_merge_without_rights (void **state)
+{
+    (void) state;
+    folder_make ("source/shut");
+    folder_write ("source/shut/f", "f");
+    folder_make ("source/ro");
+    folder_copy ();
+    assert_int_equal (chmod (in ("snap"), 0644), 0);
+    folder_make ("open");
+    assert_int_equal (rename (in ("source"), in ("open/home")), 0);
+    assert_int_equal (chmod (in ("open"), 0777), 0);
+    assert_int_equal (chmod (in ("open/home"), 0777), 0);
+    folder_write ("place/secret", "x");
+    assert_int_equal (chmod (in ("place/secret"), 0), 0);
+    assert_int_equal (chmod (in ("place/shut"), 0), 0);
+    folder_write ("place/ro/new", "x");
+    folder_write ("place/zebra", "home");
+    folder_as_nobody (s_return_unreadable);
+}
+
+static int
+s_count (void *context, const tree_progress_t *progress)
+{
+    (void) progress;
+    return ++*(int *) context > 1;
+}
+
+static void
+test_merge_ends (void **state)
+{
+    (void) state;
+    folder_copy ();
+    folder_write ("place/new", "new");
+    berth_error_t err = { 0 };
+    tree_options_t options = folder_options ();
+    options.deadline_mono_ms = berth_mono_ms () - 1;
+    assert_fails (tree_return (in ("place"), in ("snap"), in ("source"), false, &options, NULL,
+                               &err), err, BERTH_DEADLINE_EXCEEDED);
+    //  The first call comes at once, the second at the end, when it is too late to give up.
+    int calls = 0;
+    options = folder_options ();
+    options.report = NULL;
+    options.progress = s_count;
+    options.context = &calls;
+    assert_ok (tree_return (in ("place"), in ("snap"), in ("source"), true, &options, NULL, &err),
+               err);
+    assert_true (calls >= 2);
+    options.progress = NULL;
+    options.max_entries = 1;
+    folder_write ("place/newer", "newer");
+    assert_fails (tree_return (in ("place"), in ("snap"), in ("source"), false, &options, NULL,
+                               &err), err, BERTH_INVALID);
+    assert_false (folder_there ("source/new"));
+    assert_int_equal (folder_return (false).added, 2);
+}
+
 static void
 test_owners (void **state)
 {
@@ -336,6 +413,7 @@ main (void)
         TEST (test_merge), TEST (test_merge_refuses_repositories),
         TEST (test_merge_writes_through_no_link), TEST (test_return_under_swaps),
         TEST (test_merge_locks), TEST (test_snapshot_is_checked), TEST (test_owners),
+        TEST (test_merge_without_rights), TEST (test_merge_ends),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char *s_folder;
@@ -180,4 +181,22 @@ folder_not_secret (const char *name)
 {
     if (strcmp (folder_read (name), "secret") == 0)
         fail_msg ("'%s' left the folder", name);
+}
+
+void
+folder_as_nobody (int (*work) (void))
+{
+    pid_t child = fork ();
+    assert_true (child >= 0);
+    if (child == 0) {
+        if (geteuid () == 0 && (setresgid (65534, 65534, 65534) || setresuid (65534, 65534, 65534)))
+            _exit (1);
+        int line = work ();
+        if (line)
+            fprintf (stderr, "as nobody: line %d\n", line);
+        _exit (line ? 1 : 0);
+    }
+    int status;
+    assert_int_equal (waitpid (child, &status, 0), child);
+    assert_int_equal (status, 0);
 }

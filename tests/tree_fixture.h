@@ -48,4 +48,14 @@ void swapper_end (swapper_t *self);
 void folder_hostile (const char *folder);
 void folder_not_secret (const char *name);
 
+//  Runs what needs to be somebody else, without root's rights. The function returns 0 if all is
+//  well, else a line number: EXPECT does.
+void folder_as_nobody (int (*work) (void));
+
+#define EXPECT(truth)                                                                              \
+    do {                                                                                           \
+        if (!(truth))                                                                              \
+            return __LINE__;                                                                       \
+    } while (0)
+
 #endif
