@@ -54,7 +54,8 @@ typedef struct {
 //  and must be empty, and writes the snapshot to the file `snapshot` (0600, by rename). Modes and
 //  times of files are kept. A source that is missing or unreadable is not_found or forbidden with
 //  the path. On failure what was copied is left for the caller to remove, and there is no snapshot.
-//  What is exchanged or removed while it is read is refused, and the rest crosses.
+//  What is exchanged or removed while it is read is refused, and the rest crosses; so is `target`
+//  itself where it lies within `source`.
 int tree_copy (const char *source, const char *target, const char *snapshot,
                const tree_options_t *options, tree_progress_t *ret_done, berth_error_t *err);
 

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     tree_job_t job;
     int source, target;
+    struct stat copy;                   //  Of the target
     int64_t started_ns;                 //  By the clock that files have
     tree_writer_t *writer;
     folders_t ahead;                    //  To be copied
@@ -140,8 +141,10 @@ s_copy_folder_entry (copy_t *self, int source, int target, char *path, tree_entr
         free (path);
         return 0;
     }
-    if (tree_depth (path) > TREE_DEPTH_MAX) {
-        tree_job_refuse (&self->job, path, "it is nested too deeply");
+    bool itself = about.st_dev == self->copy.st_dev && about.st_ino == self->copy.st_ino;
+    if (itself || tree_depth (path) > TREE_DEPTH_MAX) {
+        tree_job_refuse (&self->job, path,
+                         itself ? "the copy is made there" : "it is nested too deeply");
         free (path);
         return 0;
     }
@@ -243,10 +246,7 @@ s_copy_all (copy_t *self)
 {
     char *top = strdup ("");
     ENSURE (top);
-    struct stat about;
-    if (fstat (self->target, &about))
-        about.st_mode = 0755;
-    s_push (&self->ahead, top, about.st_mode & 0777);
+    s_push (&self->ahead, top, self->copy.st_mode & 0777);
     int rc = 0;
     while (rc == 0 && self->ahead.count) {
         folder_t folder = self->ahead.items [--self->ahead.count];
@@ -275,7 +275,7 @@ s_open_both (copy_t *self, const char *source, const char *target)
     if (mkdir (target, 0755) && errno != EEXIST)
         return tree_fail (self->err, "cannot make the folder", target);
     self->target = open (target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (self->target < 0)
+    if (self->target < 0 || fstat (self->target, &self->copy))
         return tree_fail (self->err, "cannot open the folder", target);
     if (tree_list (&self->job, self->target, &self->list, target, self->err))
         return -1;

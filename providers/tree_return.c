@@ -461,6 +461,8 @@ s_finish_folder (return_t *self, merge_visit_t *visit)
         if (emptied && !merge->dry) {
             emptied = unlinkat (visit->home_fd, visit->after, AT_REMOVEDIR) == 0;
             merge->wrote |= emptied;
+            if (!emptied && errno != ENOTEMPTY && errno != EEXIST)
+                rc = s_refuse (merge, step.path, "it cannot be deleted here", errno);
         }
         if (emptied && visit->fold->above)
             visit->fold->above->left--;

@@ -299,6 +299,22 @@ test_copy_under_swaps (void **state)
 }
 
 static void
+test_copy_into_itself (void **state)
+{
+    (void) state;
+    folder_make ("source/state");
+    folder_write ("source/f", "f");
+    berth_error_t err = { 0 };
+    tree_options_t options = folder_options ();
+    assert_ok (tree_copy (in ("source"), in ("source/state/place"), in ("snap"), &options, NULL,
+                          &err), err);
+    assert_string_equal (folder_reports, "refused state/place: the copy is made there\n");
+    assert_string_equal (folder_read ("source/state/place/f"), "f");
+    assert_true (folder_there ("source/state/place/state"));
+    assert_false (folder_there ("source/state/place/state/place"));
+}
+
+static void
 test_remove_stays_inside (void **state)
 {
     (void) state;
@@ -328,6 +344,7 @@ main (void)
         TEST (test_copy_keeps_what_crosses), TEST (test_copy_leaves_the_rest),
         TEST (test_copy_sparse), TEST (test_copy_without_rights), TEST (test_copy_fails_and_ends),
         TEST (test_deep), TEST (test_copy_under_swaps), TEST (test_remove_stays_inside),
+        TEST (test_copy_into_itself),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -307,7 +307,9 @@ s_return_unreadable (void)
     EXPECT (strstr (folder_reports, "refused shut: the folder cannot be read: Permission denied"));
     EXPECT (strstr (folder_reports,
                     "refused ro/new: it cannot be brought home: Permission denied"));
-    EXPECT (result.refused == 3 && result.added == 1 && result.deleted == 0);
+    EXPECT (strstr (folder_reports,
+                    "refused ro/gone: it cannot be deleted here: Permission denied"));
+    EXPECT (result.refused == 4 && result.added == 1 && result.deleted == 0);
     EXPECT (strcmp (folder_read ("open/home/zebra"), "home") == 0);
     EXPECT (strcmp (folder_read ("open/home/shut/f"), "f") == 0);
     return 0;
@@ -320,7 +322,9 @@ test_merge_without_rights (void **state)
     folder_make ("source/shut");
     folder_write ("source/shut/f", "f");
     folder_make ("source/ro");
+    folder_make ("source/ro/gone");
     folder_copy ();
+    assert_int_equal (rmdir (in ("place/ro/gone")), 0);
     assert_int_equal (chmod (in ("snap"), 0644), 0);
     folder_make ("open");
     assert_int_equal (rename (in ("source"), in ("open/home")), 0);
