@@ -1,0 +1,93 @@
+//  commands.c - owns the table of commands. Flags, help and exit codes follow from the schemas.
+
+#include "commands.h"
+
+BERTH_SCHEMA (common_options, COMMON_OPTIONS, SCHEMA_STRICT, "Options of every command.");
+BERTH_SCHEMA (run_options, RUN_OPTIONS, SCHEMA_STRICT, "Options of berth run.");
+BERTH_SCHEMA (events_options, EVENTS_OPTIONS, SCHEMA_STRICT, "Options of berth events.");
+BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
+
+#define NO_ARGUMENT { { NULL, NULL } }
+#define ONE(shown, field) { { shown, field } }
+#define TWO(shown, field, other, other_field) { { shown, field }, { other, other_field } }
+
+//  The usual command: its options are the request's fields, its output the reply's.
+#define ASK(words, arguments, request, schema, doc) \
+    { words, arguments, NULL, NULL, &schema##_schema, REQUEST_##request, NULL, doc }
+#define OWN(words, arguments, tail, letters, request, schema, run, doc) \
+    { words, arguments, tail, letters, &schema##_schema, REQUEST_##request, run, doc }
+
+#define ENVIRONMENT_ARG ONE ("ENVIRONMENT", "environmentId")
+#define LEASE_ARG       ONE ("LEASE", "leaseId")
+#define EXEC_ARG        ONE ("EXEC", "execId")
+#define WORKSPACE_ARG   ONE ("WORKSPACE", "workspaceId")
+#define PROVIDER_ARG    ONE ("PROVIDER", "provider")
+#define NAME_ARG        ONE ("NAME", "name")
+
+static const command_t s_commands [] = {
+    OWN ("run", NO_ARGUMENT, "CMD...", "e=env t=tty q=quiet", COUNT, run_options, run_command,
+         "Run a command in a place of its own, and give the place back"),
+    OWN ("status", NO_ARGUMENT, NULL, NULL, BUS_STATS, nothing, status_command,
+         "How the service is, on one screen; exits 1 when it is not well"),
+    OWN ("events", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,
+         "What happened, and with --follow what happens"),
+
+    ASK ("env create", NAME_ARG, ENVIRONMENT_CREATE, environment_create, "Make an environment"),
+    ASK ("env list", NO_ARGUMENT, ENVIRONMENT_LIST, environment_list, "List environments"),
+    ASK ("env show", ENVIRONMENT_ARG, ENVIRONMENT_GET, environment_ref, "Show an environment"),
+    ASK ("env update", ENVIRONMENT_ARG, ENVIRONMENT_UPDATE, environment_update, "Change an environment"),
+    ASK ("env delete", ENVIRONMENT_ARG, ENVIRONMENT_DELETE, environment_delete, "Delete an environment"),
+    ASK ("env probe", ENVIRONMENT_ARG, ENVIRONMENT_PROBE, environment_ref, "Try whether work can run there"),
+    ASK ("env validate", NAME_ARG, ENVIRONMENT_VALIDATE, environment_create, "Check what `env create` would make"),
+    ASK ("env ensure-local", NO_ARGUMENT, ENVIRONMENT_ENSURE_LOCAL, company_ref, "The company's local environment"),
+    ASK ("env capabilities", NO_ARGUMENT, ENVIRONMENT_CAPABILITIES, company_ref, "What drivers and providers can do"),
+
+    ASK ("lease acquire", ENVIRONMENT_ARG, LEASE_ACQUIRE, lease_acquire, "Take a lease on an environment"),
+    ASK ("lease list", NO_ARGUMENT, LEASE_LIST, lease_list, "List leases"),
+    ASK ("lease show", LEASE_ARG, LEASE_GET, lease_ref, "Show a lease"),
+    ASK ("lease renew", LEASE_ARG, LEASE_RENEW, lease_renew, "Put off the end of a lease"),
+    ASK ("lease release", LEASE_ARG, LEASE_RELEASE, lease_release, "Give a lease back"),
+
+    OWN ("exec start", LEASE_ARG, "CMD...", NULL, EXEC_START, exec_start, start_command,
+         "Start a command in a leased place, and come back"),
+    OWN ("exec attach", EXEC_ARG, NULL, NULL, EXEC_GET, exec_ref, attach_command,
+         "Join a running exec: its output from now on, its stdin"),
+    OWN ("exec logs", EXEC_ARG, NULL, "f=follow", EXEC_READ, exec_read, logs_command,
+         "Print what an exec wrote"),
+    ASK ("exec signal", TWO ("EXEC", "execId", "SIGNAL", "signal"), EXEC_SIGNAL, exec_signal,
+         "Send a signal: TERM, INT, 9"),
+    OWN ("exec wait", EXEC_ARG, NULL, NULL, EXEC_WAIT, exec_ref, wait_command,
+         "Wait for the end of an exec; exits as it did"),
+    ASK ("exec list", NO_ARGUMENT, EXEC_LIST, exec_list, "List execs"),
+    ASK ("exec show", EXEC_ARG, EXEC_GET, exec_ref, "Show an exec"),
+
+    ASK ("workspace create", NAME_ARG, WORKSPACE_CREATE, workspace_create, "Make the record of a workspace"),
+    ASK ("workspace list", NO_ARGUMENT, WORKSPACE_LIST, workspace_list, "List workspaces"),
+    ASK ("workspace show", WORKSPACE_ARG, WORKSPACE_GET, workspace_ref, "Show a workspace"),
+    ASK ("workspace update", WORKSPACE_ARG, WORKSPACE_UPDATE, workspace_update, "Change a workspace"),
+    OWN ("workspace return", LEASE_ARG, NULL, NULL, WORKSPACE_RETURN, workspace_return, return_command,
+         "Merge the files of a place home"),
+
+    ASK ("provider list", NO_ARGUMENT, PROVIDER_LIST, nothing, "List providers"),
+    ASK ("provider show", PROVIDER_ARG, PROVIDER_GET, provider_ref, "Show a provider and its config"),
+    ASK ("provider probe", PROVIDER_ARG, PROVIDER_PROBE, provider_config, "Try whether a provider works here"),
+
+    ASK ("bus ping", NO_ARGUMENT, BUS_PING, nothing, "Is the service there?"),
+    ASK ("bus info", NO_ARGUMENT, BUS_INFO, nothing, "What the service is"),
+    ASK ("bus stats", NO_ARGUMENT, BUS_STATS, nothing, "What goes on in it"),
+    OWN ("bus describe", NO_ARGUMENT, NULL, NULL, BUS_DESCRIBE, nothing, describe_command,
+         "The protocol as data"),
+    OWN ("bus call", TWO ("TYPE", "type", "JSON", "body"), NULL, NULL, COUNT, call_options, call_command,
+         "Send any request"),
+    OWN ("bus shutdown", NO_ARGUMENT, NULL, NULL, BUS_SHUTDOWN, bus_shutdown, shutdown_command,
+         "Stop the service"),
+
+    OWN ("help", NO_ARGUMENT, "COMMAND", NULL, COUNT, nothing, help_command,
+         "What there is; of a command: what it takes"),
+};
+
+const command_t *
+command_at (size_t index)
+{
+    return index < BERTH_COUNT (s_commands) ? &s_commands [index] : NULL;
+}

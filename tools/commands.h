@@ -1,0 +1,91 @@
+//  commands.h - what the command line can do: one table of commands, and what a command is given.
+
+#ifndef BERTH_COMMANDS_H_INCLUDED
+#define BERTH_COMMANDS_H_INCLUDED
+
+#include "client.h"
+
+//  Options that every command takes, by the same rules as a message's fields: see flags.h.
+#define COMMON_OPTIONS(F, T) \
+    F (T, STR,   endpoint,  "endpoint",  OPTIONAL | POSITIVE, 300, "Service to ask: ipc://PATH or tcp://HOST:PORT ($BERTH_ENDPOINT).") \
+    F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 4096, "State directory of the service ($BERTH_STATE).") \
+    F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 4096, "Folder of its sockets.") \
+    F (T, STR,   company,   "company",   OPTIONAL | POSITIVE, 64, "Company to act for ($BERTH_COMPANY, else default).") \
+    F (T, U64,   deadline_ms, "deadlineMs", OPTIONAL | POSITIVE, 86400000, "Time for an answer (30s).") \
+    F (T, BOOL,  json,      "json",      OPTIONAL, 0, "JSON, a line for each thing.") \
+    F (T, BOOL,  quiet,     "quiet",     OPTIONAL, 0, "Only ids; of run: no word of its own.") \
+    F (T, BOOL,  all,       "all",       OPTIONAL, 0, "Every page of a list.") \
+    F (T, BOOL,  help,      "help",      OPTIONAL, 0, "What a command does and takes.") \
+    F (T, BOOL,  version,   "version",   OPTIONAL, 0, "Version of berth.")
+BERTH_MESSAGE (common_options, COMMON_OPTIONS);
+
+#define RUN_OPTIONS(F, T) \
+    F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment, by name or id (default: berth-run, a bubblewrap sandbox, made if missing).") \
+    F (T, BYTES, workspace, "workspace", NULLABLE | POSITIVE, 4096, "Folder whose copy it works in (default: the current one); --no-workspace: an empty one.") \
+    F (T, BOOL,  give_back, "return",    OPTIONAL, 0, "Merge what changed back into that folder.") \
+    F (T, STRS,  excludes,  "exclude",   OPTIONAL, 256, "Name or relative path that is not copied.") \
+    F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL | POSITIVE, 2592000000, "End it after that time: exit 124.") \
+    F (T, BLOBS, env,       "env",       OPTIONAL, 1024, "NAME=VALUE for the command; NAME: as it is here.") \
+    F (T, BLOBS, ro,        "ro",        OPTIONAL, 64, "Host path that it may read.") \
+    F (T, BOOL,  net,       "net",       OPTIONAL, 0, "With the host's network (default: none).") \
+    F (T, BYTES, cwd,       "cwd",       OPTIONAL | POSITIVE, 4096, "Folder in the place to start in.") \
+    F (T, BOOL,  tty,       "tty",       OPTIONAL, 0, "Give it a terminal (default: when stdin and stdout are one).")
+BERTH_MESSAGE (run_options, RUN_OPTIONS);
+
+#define EVENTS_OPTIONS(F, T) \
+    F (T, BOOL,  follow,    "follow",    OPTIONAL, 0, "Go on with what comes.") \
+    F (T, TIME,  since,     "since",     OPTIONAL, 0, "Only from this time on: 10m, or 2026-05-11T09:30:00Z.") \
+    F (T, TIME,  until,     "until",     OPTIONAL, 0, "Only before this time.") \
+    F (T, STR,   run,       "run",       OPTIONAL | POSITIVE, 128, "Only those of this run.") \
+    F (T, STR,   entity,    "entity",    OPTIONAL | POSITIVE, 128, "Only those of this entity.") \
+    F (T, STR,   action,    "action",    OPTIONAL | POSITIVE, 64, "Only this action, or all below `run.`") \
+    F (T, U64,   after,     "after",     OPTIONAL, 0, "Only those behind this companySeq.") \
+    F (T, U64,   limit,     "limit",     OPTIONAL | POSITIVE, 1000000, "Entries at most.")
+BERTH_MESSAGE (events_options, EVENTS_OPTIONS);
+
+#define CALL_OPTIONS(F, T) \
+    F (T, STR,   type,      "type",      REQUIRED | POSITIVE, 63, "Request: lease.get.") \
+    F (T, ANY,   body,      "body",      OPTIONAL | OBJECT, 1048576, "Its body: JSON, @FILE, or - for stdin (default {}).") \
+    F (T, STR,   key,       "key",       OPTIONAL | POSITIVE, 128, "Idempotency key.")
+BERTH_MESSAGE (call_options, CALL_OPTIONS);
+
+typedef struct command command_t;
+
+//  What a command is given.
+typedef struct {
+    arena_t *arena;
+    const command_t *command;
+    common_options_t common;
+    const char *company;
+    berth_bytes_t body;             //  The options, packed; ids may still be names: see resolve.h
+    size_t tail_count;              //  What stands behind --
+    const berth_bytes_t *tail;
+    const char *endpoint;           //  Filled by service_find
+    berth_client_t *bus;
+} invocation_t;
+
+//  Runs a command; returns its exit status, or -1 with *err.
+typedef int (command_fn) (invocation_t *self, berth_error_t *err);
+
+struct command {
+    const char *words;              //  "lease acquire"
+    struct {
+        const char *shown;          //  "ENVIRONMENT"
+        const char *field;          //  "environmentId"
+    } arguments [3];
+    const char *tail;               //  "CMD...", NULL: none
+    const char *letters;            //  "e=env": short forms
+    const berth_schema_t *options;
+    request_code_t request;         //  Of the usual command: ask it, print the answer
+    command_fn *run;                //  NULL: the usual
+    const char *doc;
+};
+
+//  The table; NULL behind the last.
+const command_t *command_at (size_t index);
+
+//  The commands that do more than ask and print, each in its own file.
+command_fn run_command, status_command, events_command, attach_command, logs_command, wait_command,
+    start_command, return_command, call_command, describe_command, shutdown_command, help_command;
+
+#endif

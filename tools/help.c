@@ -1,0 +1,197 @@
+//  help.c - owns nothing: it prints the tables.
+
+#include "help.h"
+
+#include "flags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool
+s_in_group (const command_t *command, const char *group)
+{
+    size_t size = strlen (group);
+    return strncmp (command->words, group, size) == 0 && command->words [size] == ' ';
+}
+
+const char *
+help_group (const char *group)
+{
+    static char words [512];
+    words [0] = 0;
+    for (size_t index = 0; command_at (index); index++)
+        if (s_in_group (command_at (index), group)) {
+            size_t used = strlen (words);
+            snprintf (words + used, sizeof words - used, "%s%s", used ? " " : "",
+                      command_at (index)->words + strlen (group) + 1);
+        }
+    return words [0] ? words : NULL;
+}
+
+//  "ENVIRONMENT [TARGET] -- CMD...": what is not required stands in brackets.
+static void
+s_print_arguments (const command_t *command)
+{
+    for (size_t index = 0; index < BERTH_COUNT (command->arguments); index++) {
+        if (!command->arguments [index].shown)
+            break;
+        const berth_field_t *field = berth_schema_field (command->options, command->arguments [index].field);
+        printf (field->flags & REQUIRED ? " %s" : " [%s]", command->arguments [index].shown);
+    }
+    if (command->options->count)
+        printf (" [OPTION...]");
+    if (command->tail)
+        printf (strcmp (command->tail, "COMMAND") == 0 ? " [%s...]" : " [--] %s", command->tail);
+}
+
+void
+help_print_all (void)
+{
+    printf ("berth - leases places where work may run\n\n");
+    const char *last = "";
+    for (size_t index = 0; command_at (index); index++) {
+        const command_t *command = command_at (index);
+        size_t size = strcspn (command->words, " ");
+        if (!command->words [size])
+            printf ("  %-10s %s\n", command->words, command->doc);
+        else if (strncmp (last, command->words, size + 1)) {
+            char group [32];
+            snprintf (group, sizeof group, "%.*s", (int) size, command->words);
+            printf ("  %-10s %s\n", group, help_group (group));
+        }
+        last = command->words;
+    }
+    printf ("\nOptions of every command:\n");
+    for (size_t index = 0; index < common_options_schema.count; index++) {
+        const berth_field_t *field = &common_options_schema.fields [index];
+        char name [80], shown [100];
+        flags_name (field, name, sizeof name);
+        snprintf (shown, sizeof shown, "--%s %s", name, flags_value (field));
+        printf ("  %-17s %s\n", shown, field->doc);
+    }
+    printf ("\nMore: berth help COMMAND\n");
+}
+
+void
+help_print_group (const char *group)
+{
+    for (size_t index = 0; command_at (index); index++)
+        if (s_in_group (command_at (index), group))
+            printf ("berth %-22s %s\n", command_at (index)->words, command_at (index)->doc);
+    printf ("\nMore: berth help %s COMMAND\n", group);
+}
+
+//  Is this field given as an argument, or by --company?
+static bool
+s_elsewhere (const command_t *command, const berth_field_t *field)
+{
+    for (size_t index = 0; index < BERTH_COUNT (command->arguments); index++)
+        if (command->arguments [index].field && strcmp (command->arguments [index].field, field->name) == 0)
+            return true;
+    bool tail = command->run == start_command
+             && (strcmp (field->name, "command") == 0 || strcmp (field->name, "args") == 0);
+    return tail || strcmp (field->name, "companyId") == 0;
+}
+
+//  Text from column `indent` on, folded at 79.
+static void
+s_print_folded (const char *text, int indent)
+{
+    int column = indent;
+    while (*text) {
+        int word = (int) strcspn (text, " ");
+        if (column > indent && column + 1 + word > 79) {
+            printf ("\n%*s", indent, "");
+            column = indent;
+        }
+        else if (column > indent)
+            column += printf (" ");
+        column += printf ("%.*s", word, text);
+        text += word;
+        text += strspn (text, " ");
+    }
+    putchar ('\n');
+}
+
+static void
+s_print_values (const berth_field_t *field, int indent)
+{
+    if (field->kind != KIND_ENUM)
+        return;
+    const berth_enum_t *of = field->of;
+    char text [512] = "";
+    for (size_t index = 1; index < of->count; index++) {
+        size_t used = strlen (text);
+        snprintf (text + used, sizeof text - used, "%s%s", index > 1 ? ", " : "One of: ", of->texts [index]);
+    }
+    printf ("%*s", indent, "");
+    s_print_folded (text, indent);
+}
+
+static char
+s_letter (const command_t *command, const char *name)
+{
+    for (const char *at = command->letters; at && *at; at += strcspn (at, " "), at += *at == ' ')
+        if (strncmp (at + 2, name, strlen (name)) == 0 && strchr (" ", at [2 + strlen (name)]))
+            return *at;
+    return 0;
+}
+
+void
+help_print (const command_t *command)
+{
+    enum { INDENT = 32 };
+    printf ("berth %s", command->words);
+    s_print_arguments (command);
+    printf ("\n\n%s.\n", command->doc);
+    bool any = false;
+    for (size_t index = 0; index < command->options->count; index++) {
+        const berth_field_t *field = &command->options->fields [index];
+        char name [80], shown [120];
+        flags_name (field, name, sizeof name);
+        if (s_elsewhere (command, field))
+            continue;
+        if (!any)
+            putchar ('\n');
+        any = true;
+        char letter = s_letter (command, name);
+        snprintf (shown, sizeof shown, "%s%c%s--%s %s%s", letter ? "-" : "  ", letter ? letter : ' ',
+                  letter ? ", " : " ", name, flags_value (field), field->flags & REQUIRED ? " *" : "");
+        if (strlen (shown) > INDENT - 4)
+            printf ("  %s\n%*s", shown, INDENT, "");
+        else
+            printf ("  %-*s", INDENT - 2, shown);
+        s_print_folded (field->doc, INDENT);
+        s_print_values (field, INDENT);
+    }
+    if (command->run == run_command)
+        printf ("\nExits as the command did; 128+n when signal n ended it, 124 when its time was over.\n"
+                "Ctrl-C is the command's; a second one within 2 s that it does not answer gives the\n"
+                "place back at once. In a terminal session Ctrl-] three times does that, too.\n"
+                "Without a running service, a private one is started for this one run.\n");
+    printf ("\nOptions of every command: berth help\n");
+}
+
+int
+help_command (invocation_t *self, berth_error_t *err)
+{
+    if (self->tail_count == 0) {
+        help_print_all ();
+        return 0;
+    }
+    const char *first = arena_text (self->arena, (const char *) self->tail [0].data, self->tail [0].size);
+    const char *words = self->tail_count > 1
+        ? arena_printf (self->arena, "%s %.*s", first, (int) self->tail [1].size,
+                        (const char *) self->tail [1].data) : first;
+    for (size_t index = 0; command_at (index); index++)
+        if (strcmp (command_at (index)->words, words) == 0) {
+            help_print (command_at (index));
+            return 0;
+        }
+    if (!help_group (words)) {
+        berth_error_set (err->remedy, sizeof err->remedy, "see: berth help");
+        return berth_fail (err, BERTH_INVALID, "no command '%.60s'", words);
+    }
+    help_print_group (words);
+    return 0;
+}

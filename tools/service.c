@@ -1,0 +1,302 @@
+//  service.c - owns a private service: its process, the pipe whose end ends it, and its folder.
+
+#include "service.h"
+
+#include "clock.h"
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PRIVATE_MAGIC 0x5e471ce1u
+
+enum { START_MS = 20000, STOP_MS = 15000, PROBE_MS = 2000 };
+
+struct private_service {
+    uint32_t magic;
+    pid_t pid;
+    int owner;                  //  The write end: when it closes, the service ends
+    char folder [64];
+};
+
+//  ---- finding
+
+static const char *
+s_environment (const char *name)
+{
+    const char *value = getenv (name);
+    return value && *value ? value : NULL;
+}
+
+//  Where the sockets are (DESIGN section 3).
+static const char *
+s_runtime (const invocation_t *self)
+{
+    const char *state = self->common.state ? self->common.state : s_environment ("BERTH_STATE");
+    const char *user = s_environment ("XDG_RUNTIME_DIR");
+    if (self->common.runtime)
+        return self->common.runtime;
+    if (state)
+        return arena_printf (self->arena, "%s/run", state);
+    if (geteuid () == 0)
+        return "/run/berth";
+    return user ? arena_printf (self->arena, "%s/berth", user) : NULL;
+}
+
+int
+service_find (invocation_t *self, bool *ret_named, berth_error_t *err)
+{
+    const char *named = self->common.endpoint ? self->common.endpoint : s_environment ("BERTH_ENDPOINT");
+    *ret_named = named || self->common.state || self->common.runtime || s_environment ("BERTH_STATE");
+    if (named) {
+        self->endpoint = *named == '/' ? arena_printf (self->arena, "ipc://%s", named) : named;
+        return 0;
+    }
+    const char *runtime = s_runtime (self);
+    if (!runtime) {
+        berth_error_set (err->remedy, sizeof err->remedy, "name one with --endpoint or --runtime");
+        return berth_fail (err, BERTH_UNREACHABLE, "no service to be found: XDG_RUNTIME_DIR is not set");
+    }
+    self->endpoint = arena_printf (self->arena, "ipc://%s/bus.sock", runtime);
+    if (strlen (self->endpoint) - strlen ("ipc://") > 107)
+        return berth_fail (err, BERTH_INVALID, "the socket's path is longer than 107 bytes: %s",
+                           self->endpoint + strlen ("ipc://"));
+    return 0;
+}
+
+static int
+s_nobody (const invocation_t *self, berth_error_t *err)
+{
+    *err = (berth_error_t) { 0 };
+    berth_error_set (err->remedy, sizeof err->remedy, self->common.state
+                     ? "start one: berthd --state %s &" : "start one: berthd &", self->common.state);
+    return berth_fail (err, BERTH_UNREACHABLE, "no service answers at %s", self->endpoint);
+}
+
+//  A socket that is missing, or that nobody listens at, needs no waiting.
+static bool
+s_absent (const char *endpoint)
+{
+    return strncmp (endpoint, "ipc://", 6) == 0 && endpoint [6] != '@' && access (endpoint + 6, F_OK);
+}
+
+bool
+service_answers (const invocation_t *self)
+{
+    berth_error_t err = { 0 };
+    if (s_absent (self->endpoint))
+        return false;
+    own (berth_client) bus = berth_client_new (self->endpoint, &err);
+    if (!bus)
+        return false;
+    berth_client_set_patience (bus, PROBE_MS);
+    berth_ask_t ask = { .deadline_ms = PROBE_MS };
+    return berth_client_ask (bus, REQUEST_BUS_PING, NULL, &ask, self->arena, NULL, &err) == 0;
+}
+
+int
+service_connect (invocation_t *self, berth_error_t *err)
+{
+    if (s_absent (self->endpoint))
+        return s_nobody (self, err);
+    self->bus = berth_client_new (self->endpoint, err);
+    if (!self->bus)
+        return -1;
+    berth_client_set_patience (self->bus, PROBE_MS);
+    berth_ask_t ask = service_ask (self, PROBE_MS + 3000);
+    if (berth_client_ask (self->bus, REQUEST_BUS_PING, NULL, &ask, self->arena, NULL, err)) {
+        berth_client_destroy (&self->bus);
+        return err->code == BERTH_UNREACHABLE ? s_nobody (self, err) : -1;
+    }
+    berth_client_set_patience (self->bus, BERTH_PATIENCE_MS);
+    return 0;
+}
+
+berth_ask_t
+service_ask (const invocation_t *self, int64_t usual_ms)
+{
+    return (berth_ask_t) { .deadline_ms = self->common.deadline_ms
+                                        ? (int64_t) self->common.deadline_ms : usual_ms };
+}
+
+//  ---- a private one
+
+//  berthd beside this program, else in PATH.
+static const char *
+s_program (arena_t *arena)
+{
+    char path [4000];
+    ssize_t size = readlink ("/proc/self/exe", path, sizeof path - 1);
+    if (size > 0) {
+        path [size] = 0;
+        char *slash = strrchr (path, '/');
+        if (slash) {
+            *slash = 0;
+            const char *beside = arena_printf (arena, "%s/berthd", path);
+            if (access (beside, X_OK) == 0)
+                return beside;
+        }
+    }
+    return "berthd";
+}
+
+//  In the child: a session of its own, so that Ctrl-C is ours, and its words in a file.
+static void
+s_become (const char *program, const char *folder, int owner, arena_t *arena)
+{
+    char number [16];
+    snprintf (number, sizeof number, "%d", owner);
+    sigset_t none;
+    sigemptyset (&none);
+    sigprocmask (SIG_SETMASK, &none, NULL);
+    signal (SIGPIPE, SIG_DFL);
+    setsid ();
+    int null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+    int log = open (arena_printf (arena, "%s/log", folder), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (null < 0 || log < 0 || dup2 (null, 0) < 0 || dup2 (log, 1) < 0 || dup2 (log, 2) < 0
+        || fcntl (owner, F_SETFD, 0))
+        _exit (126);
+    execlp (program, "berthd", "--ephemeral", "--state", arena_printf (arena, "%s/state", folder),
+            "--runtime", arena_printf (arena, "%s/run", folder), "--owner-fd", number, (char *) NULL);
+    _exit (errno == ENOENT ? 127 : 126);
+}
+
+static int
+s_remove (const char *path, const struct stat *what, int type, struct FTW *where)
+{
+    (void) what;
+    (void) type;
+    (void) where;
+    (void) remove (path);       //  What cannot be removed stays in the temporary folder
+    return 0;
+}
+
+//  The last line of its log: why it did not come up.
+static void
+s_last_words (const private_service_t *self, char *text, size_t size)
+{
+    char path [128], line [512];
+    snprintf (path, sizeof path, "%s/log", self->folder);
+    FILE *file = fopen (path, "re");
+    *text = 0;
+    while (file && fgets (line, sizeof line, file))
+        if (line [0] != '\n')
+            berth_error_set (text, size, "%.*s", (int) strcspn (line, "\n"), line);
+    if (file)
+        fclose (file);
+}
+
+//  Waits until it answers or ends.
+static int
+s_await (private_service_t *self, invocation_t *invocation, berth_error_t *err)
+{
+    int process = (int) syscall (SYS_pidfd_open, self->pid, 0);
+    struct pollfd end = { .fd = process, .events = POLLIN };
+    int64_t until = berth_mono_ms () + START_MS;
+    berth_ask_t ask = { .deadline_ms = START_MS };
+    berth_client_set_patience (invocation->bus, START_MS);
+    uint64_t call = berth_client_send (invocation->bus, "bus.ping", berth_empty_map, &ask, err);
+    berth_reply_t reply = { .status = reply_status_ERROR };
+    bool ended = false;
+    while (!ended && !berth_client_next (invocation->bus, call, 0, &reply) && berth_mono_ms () < until) {
+        berth_client_wait (invocation->bus, &end, 1, until);
+        ended = end.revents != 0;
+    }
+    close (process);
+    if (reply.status == reply_status_OK) {
+        berth_client_set_patience (invocation->bus, BERTH_PATIENCE_MS);
+        return 0;
+    }
+    int status = 0;
+    bool missing = ended && waitpid (self->pid, &status, 0) == self->pid && WIFEXITED (status)
+                && WEXITSTATUS (status) == 127;
+    if (ended)
+        self->pid = 0;
+    *err = (berth_error_t) { 0 };
+    s_last_words (self, err->cause, sizeof err->cause);
+    if (missing) {
+        berth_error_set (err->remedy, sizeof err->remedy, "put berthd beside berth, or into the PATH");
+        return berth_fail (err, BERTH_UNREACHABLE, "there is no service, and no berthd to start one");
+    }
+    return berth_fail (err, BERTH_UNREACHABLE, ended ? "the private service ended while it started"
+                       : "the private service did not start in %d s", START_MS / 1000);
+}
+
+private_service_t *
+service_start (invocation_t *invocation, berth_error_t *err)
+{
+    const char *parent = s_environment ("TMPDIR"), *program = s_program (invocation->arena);
+    private_service_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = PRIVATE_MAGIC;
+    self->owner = -1;
+    //  A long TMPDIR would leave no room for the sockets' names.
+    snprintf (self->folder, sizeof self->folder, "%s/berth.XXXXXX",
+              parent && strlen (parent) < 40 ? parent : "/tmp");
+    int ends [2];
+    if (!mkdtemp (self->folder) || chmod (self->folder, 0711)) {    //  Places have users of their own
+        berth_fail_errno (err, BERTH_UNREACHABLE, "no folder for a private service '%s'", self->folder);
+        free (self);
+        return NULL;
+    }
+    if (pipe2 (ends, O_CLOEXEC)) {
+        berth_fail_errno (err, BERTH_UNREACHABLE, "no pipe for a private service");
+        service_stop (&self);
+        return NULL;
+    }
+    self->owner = ends [1];
+    self->pid = fork ();
+    if (self->pid == 0)
+        s_become (program, self->folder, ends [0], invocation->arena);
+    close (ends [0]);
+    invocation->endpoint = arena_printf (invocation->arena, "ipc://%s/run/bus.sock", self->folder);
+    invocation->bus = berth_client_new (invocation->endpoint, err);
+    if (self->pid < 0)
+        berth_fail_errno (err, BERTH_UNREACHABLE, "no process for a private service");
+    if (self->pid < 0 || !invocation->bus || s_await (self, invocation, err)) {
+        berth_client_destroy (&invocation->bus);
+        service_stop (&self);
+        return NULL;
+    }
+    return self;
+}
+
+void
+service_stop (private_service_t **self_p)
+{
+    private_service_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, PRIVATE_MAGIC);
+    if (self->owner >= 0)
+        close (self->owner);
+    if (self->pid > 0) {
+        int process = (int) syscall (SYS_pidfd_open, self->pid, 0);
+        struct pollfd end = { .fd = process, .events = POLLIN };
+        int64_t until = berth_mono_ms () + STOP_MS;
+        while (berth_mono_ms () < until && poll (&end, 1, (int) (until - berth_mono_ms ())) < 0)
+            ;                   //  A signal came
+        if (!end.revents) {
+            output_note ("the private service did not end in %d s; see %s/log", STOP_MS / 1000, self->folder);
+            kill (self->pid, SIGTERM);
+            self->folder [0] = 0;
+        }
+        else
+            waitpid (self->pid, NULL, 0);
+        close (process);
+    }
+    if (self->folder [0])
+        nftw (self->folder, s_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
