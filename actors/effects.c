@@ -226,6 +226,17 @@ effects_work (effects_t *self, arena_t *arena, actor_code_t to, const char *prov
     effect->body = berth_pack (request_row (type)->request, body, arena);
 }
 
+void
+effects_call (effects_t *self, const request_t *req, effect_call_fn *call, void *actor,
+              const void *what)
+{
+    effect_t *effect = s_push (self, EFFECT_CALL);
+    effect->call = call;
+    effect->actor = actor;
+    effect->req = arena_copy (req->arena, req, sizeof *req);
+    effect->what = what;
+}
+
 //  ---- performing
 
 typedef struct {
@@ -285,7 +296,7 @@ effects_perform (effects_t *self, waiters_t *waiters, arena_t *arena, effect_sen
 {
     outbox_t out = { arena, send, context };
     for (size_t index = 0; index < self->count; index++) {
-        const effect_t *effect = &self->items [index];
+        const effect_t copy = self->items [index], *effect = &copy;     //  A call may queue more
         switch (effect->kind) {
             case EFFECT_ANSWER:
                 s_send_answer (&out, effect->letter, effect->status, effect->body, effect->data,
@@ -303,6 +314,9 @@ effects_perform (effects_t *self, waiters_t *waiters, arena_t *arena, effect_sen
                 break;
             case EFFECT_PROGRESS:
                 s_perform_progress (&out, waiters, effect);
+                break;
+            case EFFECT_CALL:
+                effect->call (effect->actor, effect->req, effect->what, self);
                 break;
             default:
                 ENSURE (!"a kind of effect");

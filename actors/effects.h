@@ -20,7 +20,14 @@ struct request;
 
 typedef void (data_free_fn) (void *data, void *hint);       //  As of zmq_msg_init_data
 
-typedef enum { EFFECT_ANSWER = 1, EFFECT_WORK, EFFECT_WAIT, EFFECT_SETTLE, EFFECT_PROGRESS } effect_kind_t;
+//  The part of a handler that comes behind the commit: what its actor does to descriptors of its
+//  own, and to what it remembers about them. `req` is the handler's; more effects may be queued.
+typedef void (effect_call_fn) (void *actor, const struct request *req, const void *what,
+                               effects_t *fx);
+
+typedef enum {
+    EFFECT_ANSWER = 1, EFFECT_WORK, EFFECT_WAIT, EFFECT_SETTLE, EFFECT_PROGRESS, EFFECT_CALL
+} effect_kind_t;
 
 typedef struct {
     effect_kind_t kind;
@@ -32,6 +39,10 @@ typedef struct {
     berth_bytes_t body;             //  Packed, in the batch's arena
     berth_bytes_t data;             //  Frame 2; in the arena, or freed by data_free once sent
     data_free_fn *data_free;
+    effect_call_fn *call;           //  Of CALL, with its arguments
+    void *actor;
+    const struct request *req;
+    const void *what;
 } effect_t;
 
 effects_t *effects_new (void);
@@ -80,6 +91,11 @@ void effects_progress (effects_t *self, arena_t *arena, const char *subject,
 void effects_work (effects_t *self, arena_t *arena, actor_code_t to, const char *provider,
                    request_code_t type, const char *subject, const char *step,
                    const struct request *like, int64_t deadline_ms, const void *body);
+
+//  Calls `call` once the batch is committed, in order with the other effects. `what` is in the
+//  batch's arena.
+void effects_call (effects_t *self, const struct request *req, effect_call_fn *call, void *actor,
+                   const void *what);
 
 //  An error as it goes out: a packed error_body.
 berth_bytes_t effects_pack_error (const berth_error_t *why, arena_t *arena);
