@@ -157,6 +157,7 @@ BERTH_SCHEMA (shim_message, SHIM_MESSAGE, 0, "Between berthd and a shim.");
 BERTH_SCHEMA (shim_limits, SHIM_LIMITS, 0, "A place's walls in numbers.");
 BERTH_SCHEMA (shim_open, SHIM_OPEN, 0, "How a shim opens a place.");
 BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
+BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends its place without it.");
 
 //  The request or reply that says nothing.
 const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (nothing_t), 0, NULL };

@@ -17,7 +17,7 @@
 enum {
     SHIM_VERSION = 1,
     SHIM_VERSION_OLDEST = 1,
-    SHIM_FRAME_MAX = 2 * 1048576,
+    SHIM_FRAME_MAX = BERTH_FRAME_MAX,
     SHIM_CONNECTIONS_MAX = 16,
     SHIM_EXECS_MAX = 1024,              //  Running at once in one place
     SHIM_STDIN_MAX = 1048576            //  Bytes of stdin held for a child that does not read
@@ -26,13 +26,14 @@ enum {
 #define SHIM_OP(X, T) \
     /*  berthd to shim */ \
     X (T, START,    "start")     /* exec argv env cwd cols rows stdin timeout grace spool...; answer STARTED or ENDED; a known exec is answered again */ \
-    X (T, WRITE,    "write")     /* exec offset data eof; answer ACCEPTED */ \
+    X (T, WRITE,    "write")     /* exec offset data eof; answer ACCEPTED, maybe of a part: send again from its offset; if nothing fits it comes when there is room */ \
     X (T, SIGNAL,   "signal")    /* exec signal, to its group; no answer */ \
     X (T, RESIZE,   "resize")    /* exec cols rows; no answer */ \
     X (T, END,      "end")       /* exec cause grace: TERM, grace, KILL; answered by ENDED */ \
     X (T, CLOSE,    "close")     /* grace: end all execs as lease_lost, end the place; answer CLOSED, then exit */ \
+    X (T, RELEASE,  "release")   /* exec offset: all output below it was read and may go (onFull: block); no answer */ \
     X (T, STATE,    "state")     /* answer one STARTED or ENDED for each exec that is known, then HELLO */ \
-    X (T, FENCE,    "fence")     /* generation: the place has a new holder; ends running execs as lease_lost */ \
+    X (T, FENCE,    "fence")     /* generation: the place has a new holder; ends running execs as lease_lost; answer HELLO */ \
     /*  shim to berthd */ \
     X (T, HELLO,    "hello")     /* v place generation boot pid */ \
     X (T, STARTED,  "started")   /* exec pid startedAt (and offsets so far) */ \
@@ -63,7 +64,7 @@ BERTH_ENUM (shim_op, SHIM_OP);
     F (T, U64,   spool_max, "spoolMax",  OPTIONAL, 0, "Bytes kept.") \
     F (T, ENUM (exec_on_full), on_full, "onFull", OPTIONAL, 0, "Beyond spoolMax.") \
     F (T, U64,   offset,    "offset",    OPTIONAL, 0, "In stdin.") \
-    F (T, BYTES, data,      "data",      OPTIONAL, 1048576, "Bytes of stdin.") \
+    F (T, BYTES, data,      "data",      OPTIONAL, 524288, "Bytes of stdin.") \
     F (T, BOOL,  eof,       "eof",       OPTIONAL, 0, "stdin ends here.") \
     F (T, U64,   signal,    "signal",    OPTIONAL, 64, "Number.") \
     F (T, I64,   pid,       "pid",       OPTIONAL, 0, "Of the shim (HELLO), of the child inside the place (STARTED).") \
@@ -79,8 +80,15 @@ BERTH_ENUM (shim_op, SHIM_OP);
     F (T, STR,   error,     "error",     OPTIONAL, 512, "A sentence (REFUSED, start_failed).")
 BERTH_MESSAGE (shim_message, SHIM_MESSAGE);
 
-//  How a shim is told to open a place: one packed shim_open on the spawner's call (see
-//  providers/spawner.h), answered by one packed shim_opened on the same socket.
+//  Ends. An exec ends when its process has ended and its output is at its end: EOF on both streams,
+//  or 250 ms of silence (2 s at most) where background children hold them; what these write later
+//  is read and dropped, so that it harms nobody. An exec that is being ended (END, timeout, CLOSE)
+//  waits for EOF until its grace is over; then KILL goes to its whole group.
+
+//  How a shim is told to open a place: a length (4 bytes, little endian) and one packed shim_open
+//  on the spawner's call (see providers/spawner.h), answered by one packed shim_opened in the same
+//  form; the caller then sends one byte to take the place. A call that closes before that byte
+//  makes the shim close what it opened.
 #define SHIM_LIMITS(F, T) \
     F (T, U64,   memory_bytes, "memoryBytes", OPTIONAL, 0, "Of all processes of the place.") \
     F (T, U64,   pids,      "pids",      OPTIONAL, 0, "Processes and threads at once.") \
@@ -116,5 +124,24 @@ BERTH_MESSAGE (shim_open, SHIM_OPEN);
     F (T, STR,   limits_by, "limitsBy",  OPTIONAL, 32, "What limits memory and pids: cgroup2, cgroup1, rlimit, none.") \
     F (T, STR,   cgroup,    "cgroup",    OPTIONAL, 256, "Name of the place's cgroup, below each hierarchy's mount.")
 BERTH_MESSAGE (shim_opened, SHIM_OPENED);
+
+//  What a shim leaves in <folder>/shim.msgpack while its place is open, for whoever has to end the
+//  place without it (shim_link_bury).
+#define SHIM_RECORD(F, T) \
+    F (T, U64,   v,         "v",         REQUIRED, 0, "SHIM_VERSION.") \
+    F (T, ID,    place,     "placeId",   REQUIRED, 36, "The place.") \
+    F (T, U64,   generation, "generation", REQUIRED, 0, "Of its lease.") \
+    F (T, STR,   boot,      "bootId",    REQUIRED, 36, "Boot in which it was written.") \
+    F (T, I64,   pid,       "pid",       REQUIRED, 0, "Of the shim.") \
+    F (T, U64,   start,     "startTicks", REQUIRED, 0, "When that process started (stat, field 22): pids come again.") \
+    F (T, I64,   walls_pid, "wallsPid",  REQUIRED, 0, "Of the process that stands around the place.") \
+    F (T, U64,   walls_start, "wallsStartTicks", REQUIRED, 0, "When that one started.") \
+    F (T, STR,   ends_by,   "endsBy",    REQUIRED, 32, "As in shim_opened.") \
+    F (T, STR,   cgroup,    "cgroup",    OPTIONAL, 64, "Name of its cgroup.") \
+    F (T, STR,   v2,        "cgroup2",   OPTIONAL, 512, "Folder of its cgroup in the unified tree.") \
+    F (T, STR,   memory,    "cgroup1Memory", OPTIONAL, 512, "Folder in the v1 tree of memory.") \
+    F (T, STR,   pids,      "cgroup1Pids", OPTIONAL, 512, "Folder in the v1 tree of pids.") \
+    F (T, BYTES, socket,    "socket",    REQUIRED, 107, "Where it listens.")
+BERTH_MESSAGE (shim_record, SHIM_RECORD);
 
 #endif
