@@ -127,10 +127,10 @@ bench_receive (bench_t *self, const bench_ask_t *ask, bench_reply_t *ret_reply)
         berth_bytes_t rest = { zmq_msg_data (&body), zmq_msg_size (&body) };
         berth_bytes_t status = any_get (head, "status");
         bench_reply_t reply = { .more = s_is (status, "stream") };
-        if (!reply.more && !s_is (status, "ok"))
+        ours = s_is (any_get (head, "id"), ask->id);
+        if (ours && !reply.more && !s_is (status, "ok"))
             s_die_of (self, ask, head, rest);
         reply.data = s_receive_data (self, ask, zmq_msg_more (&body));
-        ours = s_is (any_get (head, "id"), ask->id);
         if (ours && ret_reply) {
             s_keep (self, ask, rest, &reply);
             *ret_reply = reply;

@@ -204,7 +204,7 @@ s_op_first_byte (const char *endpoint, char **args)
     }
 }
 
-//  One place; each exec from its start until its end is told.
+//  One place; each exec from its start until its end and output are told.
 static void
 s_op_second_exec (const char *endpoint, char **args)
 {
@@ -215,8 +215,7 @@ s_op_second_exec (const char *endpoint, char **args)
     int64_t interval = bench_number (args [1]) * 1000000, beat = bench_now_ns ();
     for (long index = -1; index < count; index++) {
         int64_t start = bench_now_ns ();
-        const char *exec = bench_text (self, bench_call (self, "exec.start", body), "id");
-        bench_call (self, "exec.wait", bench_body (self, "execId", exec, NULL));
+        bench_call (self, "exec.run", body);
         if (index >= 0)
             s_print (start);
         bench_beat (&beat, interval);
@@ -262,8 +261,7 @@ s_op_place (const char *endpoint, char **args)
     (void) args;
     bench_t *self = bench_connect (endpoint);
     const char *lease = s_acquire (self, s_environment (self, "sandbox"));
-    bench_call (self, "exec.wait", bench_body (self, "execId", bench_text (self, bench_call (self,
-                "exec.start", s_exec (self, lease, "true", NULL, NULL)), "id"), NULL));
+    bench_call (self, "exec.run", s_exec (self, lease, "true", NULL, NULL));
     printf ("open\n");
     fflush (stdout);
     while (getchar () != EOF)
