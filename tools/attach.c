@@ -360,6 +360,8 @@ attach_stream (const attach_t *ask, int *ret_signal, berth_error_t *err)
         terminal_raw ();
     int rc = s_carry (self, err);
     terminal_restore ();
+    if (rc && ask->tty)
+        fputc ('\n', stderr);           //  The cursor stands somewhere in the command's line
     if (self->reading && !self->ended)
         berth_client_cancel (ask->bus, self->reading);
     for (int fd = 1; fd < 3; fd++)

@@ -14,7 +14,12 @@ call_command (invocation_t *self, berth_error_t *err)
         return -1;
     berth_ask_t how = service_ask (self, 120000);
     how.key = ask.key;
+    request_code_t code = request_code (ask.type);
+    const berth_field_t *company = code == REQUEST_COUNT
+        ? NULL : berth_schema_field (request_row (code)->request, "companyId");
     berth_bytes_t body = ask.body.size ? ask.body : berth_empty_map;
+    if (company && (company->flags & REQUIRED) && any_get (body, "companyId").size == 0)
+        body = any_set_text (body, "companyId", self->company, self->arena);
     uint64_t call = berth_client_send (self->bus, ask.type, body, &how, err);
     if (!call)
         return -1;
@@ -25,7 +30,6 @@ call_command (invocation_t *self, berth_error_t *err)
         *err = reply.error;
         return -1;
     }
-    request_code_t code = request_code (ask.type);
     printf ("%s\n", berth_json_text (code == REQUEST_COUNT ? NULL : request_row (code)->reply,
                                      reply.body, self->common.json ? BERTH_JSON_COMPACT
                                      : BERTH_JSON_PRETTY, self->arena));

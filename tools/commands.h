@@ -55,6 +55,7 @@ typedef struct command command_t;
 typedef struct {
     arena_t *arena;
     const command_t *command;
+    const char *group;              //  "env": help about all of its commands is asked
     common_options_t common;
     const char *company;
     berth_bytes_t body;             //  The options, packed; ids may still be names: see resolve.h

@@ -88,12 +88,6 @@ static int
 s_sandbox (job_t *self, const char **ret_id, berth_error_t *err)
 {
     arena_t *arena = self->given->arena;
-    for (size_t index = 0; index < self->options.ro.count; index++) {
-        const char *path = arena_text (arena, (const char *) self->options.ro.items [index].data,
-                                       self->options.ro.items [index].size);
-        if (access (path, F_OK))
-            return berth_fail_errno (err, BERTH_INVALID, "--ro '%s'", path);
-    }
     berth_bytes_t config = s_config (&self->options, arena);
     const char *name = s_name (&self->options, config, arena);
     if (!self->service) {
@@ -116,13 +110,31 @@ static int
 s_environment (job_t *self, const char **ret_id, berth_error_t *err)
 {
     const run_options_t *options = &self->options;
-    if (!options->on)
-        return s_sandbox (self, ret_id, err);
-    if (options->net || options->ro.count) {
-        berth_error_set (err->remedy, sizeof err->remedy, "set network and readOnlyPaths in its config: berth env update %s", options->on);
-        return berth_fail (err, BERTH_INVALID, "--net and --ro are the environment's: '%.80s' has its own", options->on);
+    return options->on ? resolve_environment (self->given, options->on, ret_id, err)
+                       : s_sandbox (self, ret_id, err);
+}
+
+//  What can be said without asking anybody.
+static int
+s_check (const job_t *self, berth_error_t *err)
+{
+    const run_options_t *options = &self->options;
+    if (self->given->tail_count == 0) {
+        berth_error_set (err->remedy, sizeof err->remedy, "say it behind --: berth run -- make test");
+        return berth_fail (err, BERTH_INVALID, "the command is missing");
     }
-    return resolve_environment (self->given, options->on, ret_id, err);
+    if (options->on && (options->net || options->ro.count)) {
+        berth_error_set (err->remedy, sizeof err->remedy, "change its config: berth env update %.80s --config JSON",
+                         options->on);
+        return berth_fail (err, BERTH_INVALID, "--net and --ro: '%.80s' has walls of its own", options->on);
+    }
+    for (size_t index = 0; index < options->ro.count; index++) {
+        const char *path = arena_text (self->given->arena, (const char *) options->ro.items [index].data,
+                                       options->ro.items [index].size);
+        if (access (path, F_OK))
+            return berth_fail_errno (err, BERTH_INVALID, "--ro '%s'", path);
+    }
+    return 0;
 }
 
 //  ---- the workspace
@@ -330,7 +342,8 @@ s_service (job_t *self, berth_error_t *err)
         *err = none;
         return -1;
     }
-    if (named || (rc == 0 && service_answers (given)))
+    //  An environment by name is a running service's.
+    if (named || (rc == 0 && (self->options.on || service_answers (given))))
         return service_connect (given, err);
     if (!given->common.quiet)
         output_note ("no service runs: a private one is started for this run");
@@ -345,11 +358,7 @@ run_command (invocation_t *given, berth_error_t *err)
     int status = 0;
     if (berth_unpack (&run_options_schema, given->body, given->arena, &self.options, err))
         return -1;
-    if (given->tail_count == 0) {
-        berth_error_set (err->remedy, sizeof err->remedy, "say it behind --: berth run -- make test");
-        return berth_fail (err, BERTH_INVALID, "the command is missing");
-    }
-    if (s_folder (&self, err))
+    if (s_check (&self, err) || s_folder (&self, err))
         return -1;
     self.signals = terminal_signals ();
     berth_id_new (self.run);

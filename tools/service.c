@@ -213,7 +213,7 @@ s_await (private_service_t *self, invocation_t *invocation, berth_error_t *err)
     }
     close (process);
     if (reply.status == reply_status_OK) {
-        berth_client_set_patience (invocation->bus, BERTH_PATIENCE_MS);
+        berth_client_set_patience (invocation->bus, PROBE_MS);      //  Nobody starts it again
         return 0;
     }
     int status = 0;
@@ -277,6 +277,12 @@ service_stop (private_service_t **self_p)
     if (!self)
         return;
     CHECK (self, PRIVATE_MAGIC);
+    if (self->pid > 0 && waitpid (self->pid, NULL, WNOHANG) == self->pid) {
+        char words [256];
+        s_last_words (self, words, sizeof words);
+        output_note ("the private service ended by itself; its last words: %s", words);
+        self->pid = 0;
+    }
     if (self->owner >= 0)
         close (self->owner);
     if (self->pid > 0) {
