@@ -410,7 +410,11 @@ s_fill (actor_t *self, zsock_t *inbox, size_t count)
         item_t *item = &self->items [count];
         if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data))
             break;
-        CHECK (&item->letter, LETTER_MAGIC);
+        if (item->letter.magic != LETTER_MAGIC) {
+            zmq_msg_close (&item->body);        //  A kick: it has no letter
+            zmq_msg_close (&item->data);
+            continue;
+        }
         ENSURE (item->letter.type < REQUEST_COUNT);
         count++;
     }
@@ -485,7 +489,8 @@ s_pipe (zsock_t *pipe)
 }
 
 void
-actor_run (actor_t *self, zsock_t *pipe)
+actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
+                bool (*turn) (void *self), void *context)
 {
     CHECK (self, ACTOR_MAGIC);
     self->post = post_new (self->wiring);
@@ -496,22 +501,32 @@ actor_run (actor_t *self, zsock_t *pipe)
         { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
         { zsock_resolve (self->internal), 0, ZMQ_POLLIN, 0 },
         { zsock_resolve (self->clients), 0, ZMQ_POLLIN, 0 },
-        { NULL, self->spec.fd, ZMQ_POLLIN, 0 },
+        { extra ? zsock_resolve (extra) : NULL, self->spec.fd, ZMQ_POLLIN, 0 },
     };
-    int polled = self->spec.fd >= 0 ? 4 : 3;
-    bool running = true;
+    int polled = extra || self->spec.fd >= 0 ? 4 : 3;
+    bool running = true, again = false;
     while (running) {
-        if (zmq_poll (items, polled, s_timeout (self)) < 0 && errno != EINTR)
+        long timeout = again ? 0 : s_timeout (self);
+        if (turn && (timeout < 0 || timeout > every_ms))
+            timeout = every_ms;
+        if (zmq_poll (items, polled, timeout) < 0 && errno != EINTR)
             break;
         if (items [0].revents)
             running = s_pipe (pipe);
-        if (polled == 4 && items [3].revents)
+        if (self->spec.ready && items [3].revents)
             s_ready (self);
         s_turn (self, 0);
+        again = turn && turn (context);
     }
     zsock_destroy (&self->clients);
     zsock_destroy (&self->internal);
     post_destroy (&self->post);
+}
+
+void
+actor_run (actor_t *self, zsock_t *pipe)
+{
+    actor_run_with (self, pipe, NULL, 0, NULL, NULL);
 }
 
 //  ---- shared by handlers

@@ -77,6 +77,12 @@ void actor_destroy (actor_t **self_p);
 //  The body of a zactor: signals ready, serves until $TERM.
 void actor_run (actor_t *self, zsock_t *pipe);
 
+//  The same for an actor with a socket of its own: after each turn (a message, a kick, or
+//  every_ms) `turn` is called, outside of any transaction; it returns true to be called again at
+//  once.
+void actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
+                     bool (*turn) (void *self), void *context);
+
 const actor_stats_t *actor_stats (const actor_t *self);
 actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for the front door
 waiters_t *actor_waiters (actor_t *self);

@@ -25,6 +25,7 @@
     X (RUN_ACQUIRING,        "run.acquiring",              "run") \
     X (RUN_ACQUIRED,         "run.acquired",               "run") \
     X (RUN_REALIZING,        "run.realizing",              "run") \
+    X (RUN_REALIZE_FAILED,   "run.realize_failed",         "run") \
     X (RUN_READY,            "run.ready",                  "run") \
     X (RUN_RELEASING,        "run.releasing",              "run") \
     X (RUN_RELEASED,         "run.released",               "run") \

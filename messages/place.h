@@ -75,7 +75,8 @@ BERTH_MESSAGE (provider_valid, PROVIDER_VALID);
     F (T, U64,   generation, "generation", REQUIRED, 0, "Of the lease.") \
     F (T, ANY,   config,    "config",    REQUIRED | OBJECT, 65536, "Of the environment, without host keys.") \
     F (T, OBJ (environment_policy), policy, "policy", OPTIONAL, 0, "Of the environment.") \
-    F (T, BYTES, cwd,       "requestedCwd", OPTIONAL, 4096, "Folder the caller would like.")
+    F (T, BYTES, cwd,       "requestedCwd", OPTIONAL, 4096, "Folder the caller would like.") \
+    F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "Of place.resume: the place that is taken up again.")
 BERTH_MESSAGE (place_open, PLACE_OPEN);
 
 #define PLACE_OPENED(F, T) \

@@ -113,6 +113,7 @@ enum {
     X (STEP_DONE,            "step.done",               step_done,           nothing,           FRONT,    INTERNAL, WRITE, "The answer to a step; goes to whoever asked.") \
     X (STEP_PROGRESS,        "step.progress",           step_progress,       nothing,           FRONT,    INTERNAL, READ, "How far a step is.") \
     X (PLACE_OPEN,           "place.open",              place_open,          place_opened,      PROXY,    INTERNAL, READ, "Open a place.") \
+    X (PLACE_RESUME,         "place.resume",            place_open,          place_opened,      PROXY,    INTERNAL, READ, "Take a place up again, if it is still there.") \
     X (PLACE_CLOSE,          "place.close",             place_close,         nothing,           PROXY,    INTERNAL, READ, "Close a place.") \
     X (PLACE_REALIZE,        "place.realize",           place_realize,       place_realized,    PROXY,    INTERNAL, READ, "Put files into a place.") \
     X (PLACE_RETURN,         "place.return",            place_return,        workspace_returned, PROXY,   INTERNAL, READ, "Bring files home.") \

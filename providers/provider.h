@@ -63,6 +63,10 @@ typedef struct {
                   probe_result_t *ret_result, berth_error_t *err);
     int (*acquire) (void *self, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
                     place_opened_t *ret_place, berth_error_t *err);
+    //  Of a provider that opens nothing: what acquire would name the place, as a function of its
+    //  arguments alone; `fresh` is a new id. NULL: it has no name.
+    int (*foresee) (const place_open_t *ask, const char *fresh, arena_t *arena,
+                    place_opened_t *ret_place, berth_error_t *err);
     //  Takes a place up again; not_found: it is lost, acquire another.
     int (*resume) (void *self, const place_open_t *ask, const char *provider_lease,
                    int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,

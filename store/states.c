@@ -24,7 +24,7 @@ static const unsigned s_run [run_state_COUNT] = {
                           | S (run_state, FAILED),
     [run_state_ACQUIRED]  = S (run_state, REALIZING) | S (run_state, RELEASING)
                           | S (run_state, ACQUIRING),
-    [run_state_REALIZING] = S (run_state, READY) | S (run_state, RELEASING) | S (run_state, FAILED),
+    [run_state_REALIZING] = S (run_state, READY) | S (run_state, ACQUIRED) | S (run_state, RELEASING) | S (run_state, FAILED),
     [run_state_READY]     = S (run_state, REALIZING) | S (run_state, RELEASING),
     [run_state_RELEASING] = S (run_state, RELEASED) | S (run_state, FAILED),
     [run_state_RELEASED]  = S (run_state, ACQUIRING) | S (run_state, RELEASING),

@@ -1,0 +1,269 @@
+//  inspector.c - owns nothing but what it was given to look at.
+
+#include "inspector.h"
+
+#include "actor.h"
+#include "codec.h"
+#include "describe.h"
+#include "log.h"
+#include "states.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INSPECTOR_MAGIC 0xb05ac701u
+#define STUCK_MAX 100
+#define STUCK_AFTER_MS 60000        //  A step takes less, or is said to be stuck
+
+struct inspector {
+    uint32_t magic;
+    const context_t *context;
+    bus_parts_t parts;
+    actor_t *actor;
+};
+
+static berth_bytes_t
+s_bytes (const char *text)
+{
+    return (berth_bytes_t) { (const uint8_t *) text, strlen (text) };
+}
+
+static int
+s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) txn;
+    const context_t *context = ((inspector_t *) me)->context;
+    store_stat_t stat;
+    if (store_stat (context->store, &stat, err))
+        return -1;
+    bus_info_t info = {
+        .instance = context->instance, .install = context->host.install_id,
+        .version = BERTH_VERSION, .protocol = 1, .schema = stat.schema, .pid = getpid (),
+        .started_at = context->started_ms, .state = s_bytes (context->host.state),
+        .bus = s_bytes (context->bus_endpoint), .events = s_bytes (context->events_endpoint),
+        .ephemeral = context->ephemeral, .test_providers = context->test_providers,
+    };
+    effects_reply (fx, req, &bus_info_schema, &info);
+    return 0;
+}
+
+//  ---- stats
+
+static void
+s_count_states (store_txn_t *txn, arena_t *arena, bus_stats_t *stats)
+{
+    bus_count_t *leases = arena_array (arena, 16, bus_count_t);
+    size_t count = 0;
+    uint64_t unsettled = 0;
+    for (int state = 1; state < lease_state_COUNT; state++) {
+        if (lease_settled ((lease_state_t) state))
+            continue;
+        store_key_t prefix = { 0 };
+        key_byte (&prefix, (uint8_t) state);
+        uint64_t entries = index_entries (txn, INDEX_LEASE_LIVE, &prefix);
+        unsettled += entries;
+        leases [count++] = (bus_count_t) { .name = berth_enum_text (&lease_state_enum, state),
+                                           .count = entries };
+    }
+    leases [count++] = (bus_count_t) { .name = "settled",
+                                       .count = table_rows (txn, TABLE_LEASES) - unsettled };
+    stats->leases.items = leases;
+    stats->leases.count = count;
+
+    uint64_t live = index_entries (txn, INDEX_EXEC_LIVE, NULL);
+    bus_count_t *execs = arena_array (arena, 2, bus_count_t);
+    execs [0] = (bus_count_t) { .name = "live", .count = live };
+    execs [1] = (bus_count_t) { .name = "ended", .count = table_rows (txn, TABLE_EXECS) - live };
+    stats->execs.items = execs;
+    stats->execs.count = 2;
+}
+
+static void
+s_count_drops (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
+{
+    front_counts_t counts = front_counts (self->parts.front);
+    bus_count_t *drops = arena_array (arena, 8, bus_count_t);
+    size_t count = 0;
+    drops [count++] = (bus_count_t) { .name = "malformed", .count = counts.malformed };
+    drops [count++] = (bus_count_t) { .name = "unsupported", .count = counts.unsupported };
+    drops [count++] = (bus_count_t) { .name = "forbidden", .count = counts.forbidden };
+    drops [count++] = (bus_count_t) { .name = "busy", .count = counts.busy };
+    drops [count++] = (bus_count_t) { .name = "peer gone", .count = counts.dropped };
+    drops [count++] = (bus_count_t) { .name = "silent streams", .count = counts.silent };
+    stats->drops.items = drops;
+    stats->drops.count = count;
+}
+
+static void
+s_list_actors (const request_t *req, bus_stats_t *stats)
+{
+    bus_actor_t *actors = arena_array (req->arena, ACTOR_COUNT, bus_actor_t);
+    size_t count = 0;
+    for (int code = 0; code < ACTOR_COUNT; code++) {
+        const actor_stats_t *from = actor_stats_of ((actor_code_t) code);
+        if (!from->name)
+            continue;
+        int64_t since_ms = from->serving_since_ms;
+        int64_t serving_ms = since_ms && req->mono_ms > since_ms ? req->mono_ms - since_ms : 0;
+        actors [count++] = (bus_actor_t) {
+            .name = from->name, .requests = from->requests, .failures = from->failures,
+            .batches = from->batches, .busy = from->busy, .serving_ms = (uint64_t) serving_ms,
+        };
+        if (serving_ms > BERTH_STALL_MS)
+            stats->healthy = false;
+    }
+    stats->actors.items = actors;
+    stats->actors.count = count;
+}
+
+static void
+s_list_providers (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
+{
+    bus_provider_t *providers = arena_array (arena, self->parts.proxies_count + 1, bus_provider_t);
+    size_t count = 0;
+    for (size_t index = 0; index < self->parts.proxies_count; index++)
+        proxy_stats (self->parts.proxies [index], arena, &providers [count++]);
+    stats->providers.items = providers;
+    stats->providers.count = count;
+}
+
+//  Leases that have been on their way for longer than any step takes.
+static int
+s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_error_t *err)
+{
+    static const struct { lease_state_t state; const char *why; } kinds [] = {
+        { lease_state_PENDING, "its provider has not opened its place" },
+        { lease_state_RELEASING, "its provider has not closed its place" },
+        { lease_state_CLEANUP, "its place could not be closed; it is tried again" },
+    };
+    bus_stuck_t *stuck = arena_array (req->arena, STUCK_MAX, bus_stuck_t);
+    size_t count = 0;
+    for (size_t kind = 0; kind < BERTH_COUNT (kinds); kind++) {
+        store_key_t prefix = { 0 };
+        key_byte (&prefix, (uint8_t) kinds [kind].state);
+        store_walk_t walk;
+        if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
+            return -1;
+        lease_t lease;
+        int rc;
+        while (count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &lease, err)) == 0) {
+            bool cleanup = lease.state == lease_state_CLEANUP;
+            if (!cleanup && req->now_ms - lease.updated_at < STUCK_AFTER_MS)
+                continue;
+            stuck [count++] = (bus_stuck_t) {
+                .kind = "lease", .id = lease.id, .since = lease.updated_at,
+                .state = berth_enum_text (&lease_state_enum, (int) lease.state),
+                .why = cleanup && lease.failure
+                    ? arena_printf (req->arena, "%s: %s", kinds [kind].why, lease.failure)
+                    : kinds [kind].why,
+            };
+        }
+        walk_end (&walk);
+        if (rc < 0)
+            return -1;
+    }
+    stats->stuck.items = stuck;
+    stats->stuck.count = count;
+    if (count)
+        stats->healthy = false;
+    return 0;
+}
+
+static int
+s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    inspector_t *self = me;
+    store_stat_t stat;
+    if (store_stat (self->context->store, &stat, err))
+        return -1;
+    bus_stats_t stats = {
+        .now = req->now_ms,
+        .uptime_ms = (uint64_t) (req->mono_ms - self->context->started_mono_ms),
+        .healthy = true,
+        .store_used = stat.used_bytes, .store_max = stat.max_bytes, .disk_free = stat.disk_free,
+        .seq = store_last_seq (txn), .published = publisher_published (self->parts.publisher),
+    };
+    uint64_t room = stat.max_bytes < stat.used_bytes + stat.disk_free
+        ? stat.max_bytes : stat.used_bytes + stat.disk_free;
+    if (stat.used_bytes > room / 4 * 3)
+        stats.healthy = false;
+    s_count_states (txn, req->arena, &stats);
+    s_count_drops (self, req->arena, &stats);
+    s_list_actors (req, &stats);
+    s_list_providers (self, req->arena, &stats);
+    stats.faults.count = log_faults (req->arena, &stats.faults.items);
+    if (s_list_stuck (req, txn, &stats, err))
+        return -1;
+    effects_reply (fx, req, &bus_stats_schema, &stats);
+    return 0;
+}
+
+//  ---- the rest
+
+static int
+s_describe (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    (void) txn;
+    (void) err;
+    bus_description_t description;
+    describe_bus (req->arena, &description);
+    effects_reply (fx, req, &bus_description_schema, &description);
+    return 0;
+}
+
+static int
+s_shutdown (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) txn;
+    (void) err;
+    inspector_t *self = me;
+    const bus_shutdown_t *ask = req->body;
+    nothing_t nothing = { 0 };
+    effects_reply (fx, req, &nothing_schema, &nothing);
+    self->parts.stop (self->parts.stop_context, ask->release);
+    return 0;
+}
+
+static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_BUS_INFO] = s_info,
+    [REQUEST_BUS_STATS] = s_stats,
+    [REQUEST_BUS_DESCRIBE] = s_describe,
+    [REQUEST_BUS_SHUTDOWN] = s_shutdown,
+};
+
+inspector_t *
+inspector_new (const context_t *context, const bus_parts_t *parts, berth_error_t *err)
+{
+    (void) err;
+    inspector_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = INSPECTOR_MAGIC;
+    self->context = context;
+    self->parts = *parts;
+    static const actor_spec_t spec = { .code = ACTOR_BUS, .handlers = s_handlers, .fd = -1 };
+    self->actor = actor_new (&spec, self, context->store, context->wiring);
+    return self;
+}
+
+void
+inspector_destroy (inspector_t **self_p)
+{
+    inspector_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, INSPECTOR_MAGIC);
+    actor_destroy (&self->actor);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+void
+inspector_actor (zsock_t *pipe, void *args)
+{
+    inspector_t *self = args;
+    CHECK (self, INSPECTOR_MAGIC);
+    actor_run (self->actor, pipe);
+}

@@ -1,0 +1,280 @@
+//  leases.c - owns the table of leases: reads, metadata, and what the other files share.
+
+#include "leases_inside.h"
+
+#include "target.h"
+
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+lease_subject (arena_t *arena, const char *lease, const char *what)
+{
+    return arena_printf (arena, "%s/%s", lease, what);
+}
+
+static void
+s_text (msgpack_packer *pk, const char *key, const char *value)
+{
+    msgpack_pack_str_with_body (pk, key, strlen (key));
+    if (value)
+        msgpack_pack_str_with_body (pk, value, strlen (value));
+    else
+        msgpack_pack_nil (pk);
+}
+
+berth_bytes_t
+lease_details (const lease_t *lease, bool ended, arena_t *arena)
+{
+    berth_buffer_t buffer = { .arena = arena };
+    msgpack_packer pk;
+    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
+    msgpack_pack_map (&pk, ended ? 9 : 6);
+    s_text (&pk, "environmentId", lease->env);
+    s_text (&pk, "driver", lease->driver);
+    s_text (&pk, "leasePolicy", berth_enum_text (&lease_policy_enum, (int) lease->policy));
+    s_text (&pk, "provider", lease->provider);
+    s_text (&pk, "executionWorkspaceId", lease->workspace);
+    s_text (&pk, "issueId", lease->issue);
+    if (ended) {
+        s_text (&pk, "status", berth_enum_text (&lease_status_enum, (int) lease->status));
+        const char *cleanup = berth_enum_text (&cleanup_status_enum, (int) lease->cleanup);
+        s_text (&pk, "cleanupStatus", cleanup [0] ? cleanup : NULL);
+        s_text (&pk, "failureReason", lease->failure);
+    }
+    return berth_buffer_bytes (&buffer);
+}
+
+int
+lease_save (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease, action_t action,
+            berth_error_t *err)
+{
+    (void) self;
+    lease->updated_at = req->now_ms;
+    bool ended = lease_settled (lease->state) || lease->state == lease_state_RETAINED
+              || lease->state == lease_state_CLEANUP;
+    activity_note_t note = activity_note (req, action, lease->company, lease->id, lease->run,
+                                          lease->agent, lease_details (lease, ended, req->arena));
+    return lease_put (txn, req->arena, lease, err) || activity_add (txn, req->arena, &note, err)
+        ? -1 : 0;
+}
+
+int
+lease_find (const request_t *req, store_txn_t *txn, const char *id, const char *company,
+            uint64_t generation, lease_t *ret_lease, berth_error_t *err)
+{
+    if (lease_get (txn, req->arena, id, ret_lease, err)
+        || company_check (company, ret_lease->company, "lease", id, err))
+        return -1;
+    if (generation && generation < ret_lease->generation) {
+        berth_error_set (err->lease_id, sizeof err->lease_id, "%s", id);
+        return berth_fail (err, BERTH_FENCED, "lease '%s' has generation %llu now, not %llu", id,
+                           (unsigned long long) ret_lease->generation,
+                           (unsigned long long) generation);
+    }
+    return 0;
+}
+
+void
+leases_due (leases_t *self, int64_t mono_ms)
+{
+    if (mono_ms < self->next_ms)
+        self->next_ms = mono_ms;
+}
+
+//  ---- reads
+
+static int
+s_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const lease_ref_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err))
+        return -1;
+    effects_reply (fx, req, &lease_schema, &lease);
+    return 0;
+}
+
+static bool
+s_wanted (const lease_list_t *ask, const lease_t *lease)
+{
+    return strcmp (lease->company, ask->company) == 0
+        && (!ask->env || strcmp (lease->env, ask->env) == 0)
+        && (!ask->run || (lease->run && strcmp (lease->run, ask->run) == 0))
+        && (!ask->status || lease->status == ask->status)
+        && (!ask->state || lease->state == ask->state);
+}
+
+static int
+s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const lease_list_t *ask = req->body;
+    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
+    store_key_t prefix = { 0 };
+    store_index_t index = ask->env ? INDEX_LEASE_BY_ENVIRONMENT : INDEX_LEASE_LIST;
+    if (ask->env)
+        key_id (&prefix, ask->env);
+    else
+        key_text (&prefix, ask->company);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, index, &prefix, ask->cursor, err))
+        return -1;
+    lease_t *items = arena_array (req->arena, limit, lease_t);
+    lease_page_t page = { .items = { 0, items } };
+    int rc = 0;
+    while (page.items.count < limit
+           && (rc = walk_next (&walk, req->arena, &items [page.items.count], err)) == 0)
+        page.items.count += s_wanted (ask, &items [page.items.count]);
+    if (rc == 0 && page.items.count == limit)
+        page.next = walk_cursor (&walk, req->arena);
+    walk_end (&walk);
+    if (rc < 0)
+        return -1;
+    effects_reply (fx, req, &lease_page_schema, &page);
+    return 0;
+}
+
+static int
+s_target (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const lease_target_ask_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err))
+        return -1;
+    lease_target_t target = target_of (&lease, ask->adapter ? ask->adapter : lease.adapter,
+                                       req->arena);
+    effects_reply (fx, req, &lease_target_schema, &target);
+    return 0;
+}
+
+//  ---- metadata
+
+static int
+s_update_metadata (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                   berth_error_t *err)
+{
+    const lease_metadata_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err))
+        return -1;
+    if (ask->if_updated_at && ask->if_updated_at != lease.updated_at)
+        return berth_fail (err, BERTH_CONFLICT, "lease '%s' was changed at %lld", ask->id,
+                           (long long) lease.updated_at);
+    if (!berth_has (lease_metadata, ask, metadata) && !berth_null (lease_metadata, ask, metadata)) {
+        berth_error_set (err->field, sizeof err->field, "metadata");
+        return berth_fail (err, BERTH_INVALID, "field 'metadata' is missing: null clears it");
+    }
+    lease.metadata = ask->metadata;
+    lease.last_used_at = req->now_ms;
+    if (lease_save (me, req, txn, &lease, ACTION_LEASE_METADATA_UPDATED, err))
+        return -1;
+    effects_reply (fx, req, &lease_schema, &lease);
+    return 0;
+}
+
+//  A realization's record, or that its files came home.
+static int
+s_realized (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    const lease_realized_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->lease, NULL, 0, &lease, err))
+        return -1;
+    if (ask->record.size)
+        lease.metadata = any_set (lease.metadata.size ? lease.metadata : berth_empty_map,
+                                  "workspaceRealization", ask->record, req->arena);
+    if (ask->source.size)
+        lease.source = ask->source;
+    if (ask->return_mode)
+        lease.return_mode = ask->return_mode;
+    if (berth_has (lease_realized, ask, returned))
+        berth_put (lease, &lease, returned, ask->returned);
+    lease.last_used_at = req->now_ms;
+    if (lease_save (me, req, txn, &lease, ACTION_LEASE_METADATA_UPDATED, err))
+        return -1;
+    effects_reply (fx, req, &lease_schema, &lease);
+    return 0;
+}
+
+//  ---- answers of the provider
+
+static int
+s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    const step_done_t *done = req->body;
+    lease_t lease;
+    if (lease_get (txn, req->arena, done->subject, &lease, err))
+        return -1;
+    if (strcmp (done->step, "open") == 0)
+        return leases_opened (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, "place") == 0)
+        return leases_place_done (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, "resume") == 0)
+        return leases_resumed (self, req, done, &lease, txn, fx, err);
+    return leases_closed (self, req, done, &lease, txn, fx, err);
+}
+
+//  ---- the actor
+
+static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_LEASE_ACQUIRE] = leases_acquire,
+    [REQUEST_LEASE_GET] = s_get,
+    [REQUEST_LEASE_LIST] = s_list,
+    [REQUEST_LEASE_RENEW] = leases_renew,
+    [REQUEST_LEASE_RELEASE] = leases_release,
+    [REQUEST_LEASE_RELEASE_FOR_RUN] = leases_release_for_run,
+    [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,
+    [REQUEST_LEASE_TARGET] = s_target,
+    [REQUEST_LEASE_PLACE] = leases_place,
+    [REQUEST_LEASE_REALIZED] = s_realized,
+    [REQUEST_STEP_DONE] = s_done,
+};
+
+static int64_t
+s_next_ms (void *me)
+{
+    return ((leases_t *) me)->next_ms;
+}
+
+leases_t *
+leases_new (const context_t *context, berth_error_t *err)
+{
+    (void) err;
+    leases_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = LEASES_MAGIC;
+    self->context = context;
+    self->next_ms = 0;              //  The first tick finds out
+    static const actor_spec_t spec = {
+        .code = ACTOR_LEASES, .handlers = s_handlers, .tick = leases_tick, .next_ms = s_next_ms,
+        .expired = leases_expired_wait, .fd = -1, .start = leases_start,
+    };
+    self->actor = actor_new (&spec, self, context->store, context->wiring);
+    return self;
+}
+
+void
+leases_destroy (leases_t **self_p)
+{
+    leases_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, LEASES_MAGIC);
+    actor_destroy (&self->actor);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+void
+leases_actor (zsock_t *pipe, void *args)
+{
+    leases_t *self = args;
+    CHECK (self, LEASES_MAGIC);
+    actor_run (self->actor, pipe);
+}

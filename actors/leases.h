@@ -1,0 +1,27 @@
+//  leases.h - the actor that decides about leases and their deadlines (DESIGN section 6).
+
+#ifndef BERTH_LEASES_H_INCLUDED
+#define BERTH_LEASES_H_INCLUDED
+
+#include "context.h"
+
+#include <czmq.h>
+
+typedef struct leases leases_t;
+
+//  Limits and defaults of this actor.
+enum {
+    LEASES_MAX_MS_DEFAULT = 86400000,       //  A lease's life unless the policy says otherwise
+    LEASES_GRACE_MS = 10000,                //  Put on top of a deadline after another boot
+    LEASES_OPEN_MS = 120000,                //  For a provider to open a place
+    LEASES_CLOSE_MS = 60000,                //  For a provider to close one
+    LEASES_RETRY_FIRST_MS = 1000,           //  Release is tried again after that,
+    LEASES_RETRY_MAX_MS = 300000,           //  doubling to this
+    LEASES_TICK_MAX = 256                   //  Leases looked at in one tick
+};
+
+leases_t *leases_new (const context_t *context, berth_error_t *err);
+void leases_destroy (leases_t **self_p);
+void leases_actor (zsock_t *pipe, void *args);
+
+#endif

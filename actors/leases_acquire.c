@@ -1,0 +1,465 @@
+//  leases_acquire.c - how a lease comes to be: the row first, then the place.
+
+#include "leases_inside.h"
+
+#include "ids.h"
+
+#include <string.h>
+
+static const berth_bytes_t s_nothing = { NULL, 0 };
+
+//  ---- asking the provider
+
+//  How long a provider may take: Paperclip's rule (reference, 2.3), the larger of its two timeouts
+//  and 30 s, at most 15 min; else our own.
+static int64_t
+s_open_ms (berth_bytes_t config)
+{
+    uint64_t own_ms = any_number (config, "timeoutMs", 0);
+    uint64_t bridge_ms = any_number (config, "bridgeRequestTimeoutMs", 0);
+    uint64_t larger_ms = own_ms > bridge_ms ? own_ms : bridge_ms;
+    if (!larger_ms)
+        return LEASES_OPEN_MS;
+    larger_ms += 30000;
+    return (int64_t) (larger_ms < 900000 ? larger_ms : 900000);
+}
+
+static place_open_t
+s_place_open (const lease_t *lease)
+{
+    return (place_open_t) {
+        .lease = lease->id, .company = lease->company, .env = lease->env, .run = lease->run,
+        .issue = lease->issue, .generation = lease->generation, .config = lease->config,
+        .policy = lease->env_policy, .provider_lease = lease->provider_lease,
+    };
+}
+
+void
+leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step)
+{
+    place_open_t open = s_place_open (lease);
+    bool resume = strcmp (step, "resume") == 0;
+    effects_work (fx, req->arena, ACTOR_PROXY, lease->provider,
+                  resume ? REQUEST_PLACE_RESUME : REQUEST_PLACE_OPEN, lease->id, step, req,
+                  req->mono_ms + s_open_ms (lease->config), &open);
+}
+
+//  ---- acquire
+
+//  The environment, as one that may be leased.
+static int
+s_environment (leases_t *self, const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
+               environment_t *env, const provider_t **ret_provider, berth_error_t *err)
+{
+    berth_error_set (err->environment_id, sizeof err->environment_id, "%s", ask->env);
+    if (environment_get (txn, req->arena, ask->env, env, err))
+        return err->code == BERTH_NOT_FOUND
+            ? berth_fail (err, BERTH_ENVIRONMENT_NOT_FOUND, "Environment \"%s\" not found.", ask->env)
+            : -1;
+    if (strcmp (env->company, ask->company))
+        return berth_fail (err, BERTH_ENVIRONMENT_NOT_FOUND,
+                           "Environment \"%s\" does not belong to this company.", ask->env);
+    const char *driver = berth_enum_text (&environment_driver_enum, (int) env->driver);
+    berth_error_set (err->driver, sizeof err->driver, "%s", driver);
+    if (env->status != environment_status_ACTIVE)
+        return berth_fail (err, BERTH_ENVIRONMENT_INACTIVE,
+                           "Environment \"%s\" is not active (status: %s).", env->name,
+                           berth_enum_text (&environment_status_enum, (int) env->status));
+    if (provider_of (env->driver, env->config, req->arena, ret_provider, err))
+        return -1;
+    berth_error_set (err->provider, sizeof err->provider, "%s", (*ret_provider)->name);
+    if ((*ret_provider)->for_tests && !self->context->test_providers)
+        return berth_fail (err, BERTH_UNSUPPORTED_ENVIRONMENT,
+                           "Sandbox provider \"%s\" is reserved for probes and cannot run work.",
+                           (*ret_provider)->name);
+    return 0;
+}
+
+//  A lifetime: a number, "none", or absent. *ret_ms 0 means none.
+static int
+s_lifetime (berth_bytes_t value, uint64_t otherwise, const char *field, uint64_t *ret_ms,
+            berth_error_t *err)
+{
+    *ret_ms = otherwise;
+    if (value.size == 0)
+        return 0;
+    static const uint8_t none [] = { 0xa4, 'n', 'o', 'n', 'e' };
+    if (value.size == sizeof none && memcmp (value.data, none, sizeof none) == 0) {
+        *ret_ms = 0;
+        return 0;
+    }
+    uint8_t map [32] = { 0x81, 0xa1, 'v' };
+    if (value.size <= 16) {
+        memcpy (map + 3, value.data, value.size);
+        *ret_ms = any_number ((berth_bytes_t) { map, 3 + value.size }, "v", 0);
+        if (*ret_ms)
+            return 0;
+    }
+    berth_error_set (err->field, sizeof err->field, "%s", field);
+    return berth_fail (err, BERTH_INVALID, "field '%s' must be a number above 0, or \"none\"", field);
+}
+
+static int
+s_grant (const lease_acquire_t *ask, const environment_policy_t *policy, lease_t *lease,
+         berth_error_t *err)
+{
+    uint64_t most_ms, asked_ms;
+    if (s_lifetime (policy ? policy->max_lease : s_nothing, LEASES_MAX_MS_DEFAULT,
+                    "policy.maxLeaseMs", &most_ms, err)
+        || s_lifetime (ask->max_lease, most_ms, "maxLeaseMs", &asked_ms, err))
+        return -1;
+    if (most_ms && (asked_ms == 0 || asked_ms > most_ms))
+        asked_ms = most_ms;
+    lease->max_ms = asked_ms;
+    uint64_t most_idle_ms = policy ? policy->idle_ms : 0;
+    lease->idle_ms = ask->idle_ms && (!most_idle_ms || ask->idle_ms < most_idle_ms)
+        ? ask->idle_ms : most_idle_ms;
+    return 0;
+}
+
+//  No two unsettled leases of one environment and workspace, unless the workspace allows it.
+static int
+s_exclusive (const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
+             const environment_policy_t *policy, berth_error_t *err)
+{
+    if (!ask->workspace)
+        return 0;
+    concurrency_t concurrency = policy && policy->concurrency ? policy->concurrency
+                                                              : concurrency_EXCLUSIVE;
+    workspace_t workspace;
+    berth_error_t unknown = { 0 };
+    if (workspace_get (txn, req->arena, ask->workspace, &workspace, &unknown) == 0) {
+        if (company_check (ask->company, workspace.company, "workspace", ask->workspace, err))
+            return -1;
+        if (workspace.concurrency)
+            concurrency = workspace.concurrency;
+    }
+    else if (unknown.code != BERTH_NOT_FOUND) {
+        *err = unknown;
+        return -1;
+    }
+    if (concurrency == concurrency_ALLOW)
+        return 0;
+    store_key_t prefix = { 0 };
+    key_id (&prefix, ask->env);
+    key_id (&prefix, ask->workspace);
+    store_walk_t walk;
+    lease_t holder;
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_WORKSPACE, &prefix, NULL, err))
+        return -1;
+    int rc = walk_next (&walk, req->arena, &holder, err);
+    walk_end (&walk);
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    berth_error_set (err->lease_id, sizeof err->lease_id, "%s", holder.id);
+    berth_error_set (err->remedy, sizeof err->remedy,
+                     "release lease %s, or set the workspace's concurrency to allow", holder.id);
+    return berth_fail (err, BERTH_CONFLICT, "workspace '%s' is held by lease '%s'%s%s",
+                       ask->workspace, holder.id, holder.run ? " of run " : "",
+                       holder.run ? holder.run : "");
+}
+
+static berth_bytes_t
+s_metadata (const lease_acquire_t *ask, const environment_t *env, berth_bytes_t config,
+            arena_t *arena)
+{
+    berth_bytes_t metadata = ask->metadata.size ? ask->metadata : berth_empty_map;
+    if (env->driver == environment_driver_SANDBOX)
+        metadata = any_merge (metadata, config, false, arena);
+    metadata = any_set_text (metadata, "driver",
+                             berth_enum_text (&environment_driver_enum, (int) env->driver), arena);
+    return any_set_text (metadata, "executionWorkspaceMode", ask->mode, arena);
+}
+
+//  What the provider said of the place, into the row. Its metadata wins over config keys.
+static void
+s_take_place (lease_t *lease, const place_opened_t *place, arena_t *arena)
+{
+    lease->place = place_state_OPEN;
+    if (place->provider_lease)
+        lease->provider_lease = place->provider_lease;
+    if (place->metadata.size)
+        lease->metadata = any_merge (lease->metadata.size ? lease->metadata : berth_empty_map,
+                                     place->metadata, false, arena);
+    if (place->shim.size)
+        lease->shim = place->shim;
+    if (place->folder.size)
+        lease->folder = place->folder;
+    if (place->expires_at && (!lease->expires_at || place->expires_at < lease->expires_at))
+        lease->expires_at = place->expires_at;
+}
+
+//  The lease that an earlier try of the same step took, so that a repeat is no second time.
+static int
+s_earlier (const request_t *req, store_txn_t *txn, const lease_acquire_t *ask, lease_t *ret_lease,
+           berth_error_t *err)
+{
+    if (req->letter->answer_to == ACTOR_FRONT || !ask->run)
+        return 1;
+    store_key_t prefix = { 0 };
+    key_text (&prefix, ask->company);
+    key_text (&prefix, ask->run);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_RUN, &prefix, NULL, err))
+        return -1;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, ret_lease, err)) == 0)
+        if ((ret_lease->state == lease_state_PENDING || ret_lease->state == lease_state_ACTIVE)
+            && strcmp (ret_lease->env, ask->env) == 0)
+            break;
+    walk_end (&walk);
+    return rc;
+}
+
+int
+leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    const lease_acquire_t *ask = req->body;
+    lease_t earlier;
+    int known = s_earlier (req, txn, ask, &earlier, err);
+    if (known < 0)
+        return -1;
+    if (known == 0) {
+        if (earlier.state == lease_state_ACTIVE)
+            effects_reply (fx, req, &lease_schema, &earlier);
+        else
+            effects_wait (fx, req, lease_subject (req->arena, earlier.id, "active"));
+        return 0;
+    }
+    environment_t env;
+    const provider_t *provider;
+    if (s_environment (self, req, txn, ask, &env, &provider, err)
+        || s_exclusive (req, txn, ask, env.policy, err))
+        return -1;
+    bool reuse = ask->run && any_truth (env.config, "reuseLease", false);
+    lease_t lease = {
+        .id = id_new (req), .company = ask->company, .env = env.id, .workspace = ask->workspace,
+        .issue = ask->issue, .run = ask->run, .agent = ask->agent, .adapter = ask->adapter,
+        .status = lease_status_ACTIVE, .state = lease_state_PENDING,
+        .policy = env.policy && env.policy->lease_policy ? env.policy->lease_policy
+                : reuse ? lease_policy_REUSE_BY_ENVIRONMENT : lease_policy_EPHEMERAL,
+        .provider = provider->name, .acquired_at = req->now_ms, .last_used_at = req->now_ms,
+        .created_at = req->now_ms, .driver = berth_enum_text (&environment_driver_enum,
+                                                              (int) env.driver),
+        .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
+        .metadata = s_metadata (ask, &env, env.config, req->arena),
+    };
+    if (!ask->run && lease.policy != lease_policy_RETAIN_ON_FAILURE)
+        lease.policy = lease_policy_EPHEMERAL;      //  Leases without a run are never reused
+    if (s_grant (ask, env.policy, &lease, err))
+        return -1;
+    lease.generation = store_next_generation (txn);
+    lease_deadline (self, req, &lease, lease.max_ms);
+
+    if (provider->opens_nothing) {
+        place_open_t open = s_place_open (&lease);
+        place_opened_t place = { 0 };
+        if (provider->foresee
+            && provider->foresee (&open, id_new (req), req->arena, &place, err))
+            return -1;
+        s_take_place (&lease, &place, req->arena);
+        lease.place = place_state_ABSENT;
+        lease.state = lease_state_ACTIVE;
+        if (lease_save (self, req, txn, &lease, ACTION_LEASE_ACQUIRED, err))
+            return -1;
+        effects_reply (fx, req, &lease_schema, &lease);
+        return 0;
+    }
+    lease.place = place_state_OPENING;
+    if (lease_save (self, req, txn, &lease, ACTION_LEASE_PENDING, err))
+        return -1;
+    leases_send_open (req, fx, &lease, "open");
+    if (berth_has (lease_acquire, ask, wait) && !ask->wait)
+        effects_reply (fx, req, &lease_schema, &lease);
+    else
+        effects_wait (fx, req, lease_subject (req->arena, lease.id, ask->detach ? "active/detached"
+                                                                                : "active"));
+    return 0;
+}
+
+//  ---- the provider's answers
+
+static void
+s_settle_active (const request_t *req, effects_t *fx, const lease_t *lease)
+{
+    effects_settle (fx, req->arena, lease_subject (req->arena, lease->id, "active"), &lease_schema,
+                    lease);
+    effects_settle (fx, req->arena, lease_subject (req->arena, lease->id, "active/detached"),
+                    &lease_schema, lease);
+}
+
+static void
+s_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease, berth_error_t *why)
+{
+    berth_error_set (why->lease_id, sizeof why->lease_id, "%s", lease->id);
+    berth_error_set (why->environment_id, sizeof why->environment_id, "%s", lease->env);
+    if (lease->provider)
+        berth_error_set (why->provider, sizeof why->provider, "%s", lease->provider);
+    effects_settle_error (fx, req->arena, lease_subject (req->arena, lease->id, "active"), why);
+    effects_settle_error (fx, req->arena, lease_subject (req->arena, lease->id, "active/detached"),
+                          why);
+}
+
+//  Did the provider perhaps open something all the same?
+static bool
+s_uncertain (berth_code_t code)
+{
+    return code == BERTH_PROVIDER_TIMEOUT || code == BERTH_PROVIDER_UNAVAILABLE
+        || code == BERTH_INTERNAL || code == BERTH_DEADLINE_EXCEEDED;
+}
+
+int
+leases_opened (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+               store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    place_opened_t place = { 0 };
+    berth_error_t why = { 0 };
+    if (done->ok && berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
+        return -1;
+    if (!done->ok)
+        error_from_body (done->error, req->arena, &why);
+    if (done->ok)
+        s_take_place (lease, &place, req->arena);
+    else
+        lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
+
+    if (lease->state == lease_state_RELEASING) {
+        //  It was given back while its place was opening: now there is something to close.
+        if (lease_put (txn, req->arena, lease, err))
+            return -1;
+        leases_send_close (req, fx, lease);
+        return 0;
+    }
+    if (lease->state != lease_state_PENDING)
+        return 0;                   //  A second answer to the same question
+    if (done->ok) {
+        if (lease_move (lease, lease_state_ACTIVE, err)
+            || lease_save (self, req, txn, lease, ACTION_LEASE_ACQUIRED, err))
+            return -1;
+        s_settle_active (req, fx, lease);
+        return 0;
+    }
+    if (s_uncertain (why.code)) {
+        if (leases_begin_release (self, req, txn, fx, lease, "failed", why.text, err))
+            return -1;
+    }
+    else {
+        lease->failure = arena_string (req->arena, why.text);
+        lease->cleanup = cleanup_status_SUCCESS;
+        lease->released_at = req->now_ms;
+        if (lease_move (lease, lease_state_FAILED, err)
+            || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASED, err))
+            return -1;
+    }
+    s_settle_refused (req, fx, lease, &why);
+    return 0;
+}
+
+//  ---- places that are opened when they are first needed (driver local)
+
+int
+leases_place (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const lease_place_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->lease, NULL, 0, &lease, err))
+        return -1;
+    if (lease.state != lease_state_ACTIVE)
+        return berth_fail (err, BERTH_CONFLICT, "lease '%s' is %s, not active", lease.id,
+                           berth_enum_text (&lease_state_enum, (int) lease.state));
+    if (lease.place == place_state_OPEN) {
+        effects_reply (fx, req, &lease_schema, &lease);
+        return 0;
+    }
+    if (lease.place != place_state_OPENING) {
+        lease.place = place_state_OPENING;
+        if (lease_put (txn, req->arena, &lease, err))
+            return -1;
+        leases_send_open (req, fx, &lease, "place");
+    }
+    effects_wait (fx, req, lease_subject (req->arena, lease.id, "place"));
+    return 0;
+}
+
+int
+leases_place_done (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                   store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    const char *subject = lease_subject (req->arena, lease->id, "place");
+    place_opened_t place = { 0 };
+    berth_error_t why = { 0 };
+    if (done->ok && berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
+        return -1;
+    if (!done->ok)
+        error_from_body (done->error, req->arena, &why);
+    if (done->ok)
+        s_take_place (lease, &place, req->arena);
+    else
+        lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_ABSENT;
+    if (lease->state != lease_state_ACTIVE) {
+        if (lease_put (txn, req->arena, lease, err))
+            return -1;
+        leases_send_close (req, fx, lease);
+        (void) berth_fail (&why, BERTH_CONFLICT, "lease '%s' was released", lease->id);
+        effects_settle_error (fx, req->arena, subject, &why);
+        return 0;
+    }
+    if (done->ok ? lease_save (self, req, txn, lease, ACTION_LEASE_PLACE_OPENED, err)
+                 : lease_put (txn, req->arena, lease, err))
+        return -1;
+    if (done->ok)
+        effects_settle (fx, req->arena, subject, &lease_schema, lease);
+    else
+        effects_settle_error (fx, req->arena, subject, &why);
+    return 0;
+}
+
+//  After a start: is the place of an active lease still there?
+int
+leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    if (lease->state != lease_state_ACTIVE)
+        return 0;
+    if (done->ok) {
+        place_opened_t place = { 0 };
+        if (berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
+            return -1;
+        s_take_place (lease, &place, req->arena);
+        return lease_put (txn, req->arena, lease, err);
+    }
+    berth_error_t why;
+    error_from_body (done->error, req->arena, &why);
+    if (why.code != BERTH_NOT_FOUND)
+        return 0;                   //  Unknown is not gone
+    return leases_begin_release (self, req, txn, fx, lease, "failed",
+                                 "the place was lost while the service was down", err);
+}
+
+//  ---- a client's deadline
+
+int
+leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                     berth_error_t *err)
+{
+    leases_t *self = me;
+    char id [BERTH_ID_SIZE] = { 0 };
+    snprintf (id, sizeof id, "%s", req->subject);
+    berth_error_t why = { 0 };
+    lease_t lease;
+    if (berth_id_is (id) && lease_get (txn, req->arena, id, &lease, err) == 0) {
+        berth_error_set (why.lease_id, sizeof why.lease_id, "%s", id);
+        bool undo = req->letter->type == REQUEST_LEASE_ACQUIRE
+                 && strcmp (req->subject + strlen (id), "/active") == 0
+                 && lease.state == lease_state_PENDING;
+        if (undo && leases_begin_release (self, req, txn, fx, &lease, "failed",
+                                          "the deadline of its client passed", err))
+            return -1;
+    }
+    (void) berth_fail (&why, BERTH_DEADLINE_EXCEEDED, "the deadline passed before %s had settled",
+                       request_row (req->letter->type)->type);
+    effects_fail (fx, req, &why);
+    return 0;
+}

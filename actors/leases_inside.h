@@ -1,0 +1,70 @@
+//  leases_inside.h - what the files of the leases actor share. For them only.
+
+#ifndef BERTH_LEASES_INSIDE_H_INCLUDED
+#define BERTH_LEASES_INSIDE_H_INCLUDED
+
+#include "actor.h"
+#include "codec.h"
+#include "leases.h"
+#include "states.h"
+
+#define LEASES_MAGIC 0x1ea5e001u
+
+struct leases {
+    uint32_t magic;
+    const context_t *context;
+    actor_t *actor;
+    int64_t next_ms;                //  When the next tick is due, monotonic; never too late
+};
+
+//  ---- leases.c
+
+//  Subjects that requests wait for: <lease>/active, <lease>/place, <lease>/settled.
+const char *lease_subject (arena_t *arena, const char *lease, const char *what);
+
+//  Details of a lease's activity entry, in Paperclip's words; with `ended` also how it ended.
+berth_bytes_t lease_details (const lease_t *lease, bool ended, arena_t *arena);
+
+//  Writes the row with one entry of the log.
+int lease_save (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease,
+                action_t action, berth_error_t *err);
+
+//  Reads a lease and checks company and generation (0: not given).
+int lease_find (const request_t *req, store_txn_t *txn, const char *id, const char *company,
+                uint64_t generation, lease_t *ret_lease, berth_error_t *err);
+
+//  A deadline was set: the tick must not be late for it.
+void leases_due (leases_t *self, int64_t mono_ms);
+
+//  ---- leases_acquire.c
+handler_fn leases_acquire;
+handler_fn leases_place;
+handler_fn leases_expired_wait;             //  A client's deadline passed while it waited
+int leases_opened (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                   store_txn_t *txn, effects_t *fx, berth_error_t *err);
+int leases_place_done (leases_t *self, const request_t *req, const step_done_t *done,
+                       lease_t *lease, store_txn_t *txn, effects_t *fx, berth_error_t *err);
+int leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                    store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  Asks the provider to open (or, with a step of "resume", to take up) the place of a lease.
+void leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step);
+
+//  ---- leases_release.c
+handler_fn leases_release;
+handler_fn leases_release_for_run;
+int leases_closed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                   store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  Begins the end of a lease: one row, one entry, and the provider's close if anything is open.
+int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                          lease_t *lease, const char *status, const char *failure,
+                          berth_error_t *err);
+void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
+
+//  ---- leases_time.c
+handler_fn leases_tick;
+handler_fn leases_start;
+handler_fn leases_renew;
+//  Sets expiresAt and its monotonic twin; ms 0: never.
+void lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms);
+
+#endif

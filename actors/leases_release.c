@@ -1,0 +1,278 @@
+//  leases_release.c - how a lease ends: written first, then the provider closes, then confirmed.
+
+#include "leases_inside.h"
+
+#include <string.h>
+
+void
+leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
+{
+    bool keep = (lease->return_mode && strcmp (lease->return_mode, "required") == 0
+                 && !lease->returned)
+             || strcmp (lease->target ? lease->target : "", "retained") == 0;
+    place_close_t close = {
+        .lease = lease->id, .provider_lease = lease->provider_lease, .config = lease->config,
+        .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
+    };
+    berth_put (place_close, &close, keep_files, keep);
+    effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
+                  "close", req, req->mono_ms + LEASES_CLOSE_MS, &close);
+}
+
+//  Paperclip's release table (reference, 2.3).
+static const char *
+s_target (const lease_t *lease, const char *status)
+{
+    bool retain = lease->policy == lease_policy_RETAIN_ON_FAILURE && strcmp (status, "failed") == 0
+               && strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
+    return retain ? "retained" : status;
+}
+
+static lease_state_t
+s_final (const lease_t *lease)
+{
+    const char *target = lease->target ? lease->target : "released";
+    if (lease->return_mode && strcmp (lease->return_mode, "required") == 0 && !lease->returned)
+        return lease_state_RETAINED;
+    int state = berth_enum_value (&lease_state_enum, target, strlen (target));
+    return (lease_state_t) state;
+}
+
+//  Nothing is open: the lease is what it was to become.
+static int
+s_finish (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease,
+          berth_error_t *err)
+{
+    if (lease_move (lease, s_final (lease), err))
+        return -1;
+    bool retained = lease->state == lease_state_RETAINED;
+    lease->released_at = retained ? 0 : req->now_ms;
+    lease->last_used_at = req->now_ms;
+    lease->target = NULL;
+    lease->next_try_at = 0;
+    lease->place = retained ? place_state_CLOSING : place_state_GONE;
+    return lease_save (self, req, txn, lease,
+                       retained ? ACTION_LEASE_RETAINED : ACTION_LEASE_RELEASED, err);
+}
+
+//  Is anything of the run's still on its way? Then the last one answers.
+static int
+s_run_result (const request_t *req, store_txn_t *txn, const char *company, const char *run,
+              run_released_t *ret_result, bool *ret_pending, berth_error_t *err)
+{
+    store_key_t prefix = { 0 };
+    key_text (&prefix, company);
+    key_text (&prefix, run);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_RUN, &prefix, NULL, err))
+        return -1;
+    lease_t *leases = arena_array (req->arena, 1000, lease_t);
+    release_error_t *errors = arena_array (req->arena, 1000, release_error_t);
+    *ret_result = (run_released_t) { .released = { 0, leases }, .errors = { 0, errors } };
+    *ret_pending = false;
+    lease_t lease;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, &lease, err)) == 0) {
+        if (lease.state == lease_state_CLEANUP) {
+            if (ret_result->errors.count < 1000)
+                errors [ret_result->errors.count++] = (release_error_t) {
+                    .lease = lease.id, .code = berth_code_text (BERTH_LEASE_CLEANUP_FAILED),
+                    .error = lease.failure ? lease.failure : "the place could not be closed yet",
+                };
+        }
+        else if (lease_settled (lease.state) || lease.state == lease_state_RETAINED) {
+            if (ret_result->released.count < 1000)
+                leases [ret_result->released.count++] = lease;
+        }
+        else
+            *ret_pending = true;
+    }
+    walk_end (&walk);
+    return rc < 0 ? -1 : 0;
+}
+
+static const char *
+s_run_subject (arena_t *arena, const char *company, const char *run)
+{
+    return arena_printf (arena, "%s/%s", company, run);
+}
+
+//  A lease has settled: whoever waits for it, or for its run, is answered.
+static int
+s_settle (const request_t *req, store_txn_t *txn, effects_t *fx, const lease_t *lease,
+          berth_error_t *err)
+{
+    const char *subject = lease_subject (req->arena, lease->id, "settled");
+    if (lease->state == lease_state_CLEANUP) {
+        berth_error_t why = { 0 };
+        berth_error_set (why.lease_id, sizeof why.lease_id, "%s", lease->id);
+        berth_error_set (why.cause, sizeof why.cause, "%s", lease->failure ? lease->failure : "");
+        (void) berth_fail (&why, BERTH_LEASE_CLEANUP_FAILED,
+                           "the place of lease '%s' could not be closed; it is tried again",
+                           lease->id);
+        effects_settle_error (fx, req->arena, subject, &why);
+    }
+    else
+        effects_settle (fx, req->arena, subject, &lease_schema, lease);
+    if (!lease->run)
+        return 0;
+    run_released_t result;
+    bool pending;
+    if (s_run_result (req, txn, lease->company, lease->run, &result, &pending, err))
+        return -1;
+    if (!pending)
+        effects_settle (fx, req->arena, s_run_subject (req->arena, lease->company, lease->run),
+                        &run_released_schema, &result);
+    return 0;
+}
+
+int
+leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                      lease_t *lease, const char *status, const char *failure, berth_error_t *err)
+{
+    lease->target = s_target (lease, status);
+    if (failure)
+        lease->failure = arena_string (req->arena, failure);
+    else if (strcmp (status, "failed") == 0 && !lease->failure)
+        lease->failure = "adapter_or_run_failure";
+    bool open = lease->place == place_state_OPEN || lease->place == place_state_CLOSING;
+    bool opening = lease->place == place_state_OPENING;
+    if (!open && !opening)
+        return s_finish (self, req, txn, lease, err) || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+    lease->cleanup = cleanup_status_PENDING;
+    if (lease_move (lease, lease_state_RELEASING, err)
+        || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASING, err))
+        return -1;
+    if (open)                       //  Else the answer to its opening closes it
+        leases_send_close (req, fx, lease);
+    return 0;
+}
+
+static int
+s_status (const char *given, const char **ret_status, berth_error_t *err)
+{
+    *ret_status = given ? given : "released";
+    if (strcmp (*ret_status, "released") == 0 || strcmp (*ret_status, "expired") == 0
+        || strcmp (*ret_status, "failed") == 0)
+        return 0;
+    berth_error_set (err->field, sizeof err->field, "status");
+    return berth_fail (err, BERTH_INVALID,
+                       "field 'status' must be one of 'released', 'expired', 'failed'");
+}
+
+int
+leases_release (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    const lease_release_t *ask = req->body;
+    const char *status;
+    lease_t lease;
+    if (s_status (ask->status, &status, err)
+        || lease_find (req, txn, ask->id, ask->company, ask->generation, &lease, err))
+        return -1;
+    bool answered = berth_has (lease_release, ask, wait) && !ask->wait;
+    if (lease_settled (lease.state)) {
+        effects_reply (fx, req, &lease_schema, &lease);
+        return 0;
+    }
+    if (!answered)
+        effects_wait (fx, req, lease_subject (req->arena, lease.id, "settled"));
+    if (lease.state == lease_state_CLEANUP)
+        leases_send_close (req, fx, &lease);        //  Somebody cares: try now
+    else if (lease.state == lease_state_RETAINED) {
+        lease.place = place_state_OPEN;
+        berth_put (lease, &lease, returned, true);  //  Given up, or fetched otherwise
+        if (leases_begin_release (self, req, txn, fx, &lease, status, ask->failure, err))
+            return -1;
+    }
+    else if (lease.state != lease_state_RELEASING
+             && leases_begin_release (self, req, txn, fx, &lease, status, ask->failure, err))
+        return -1;
+    if (answered)
+        effects_reply (fx, req, &lease_schema, &lease);
+    return 0;
+}
+
+int
+leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                        berth_error_t *err)
+{
+    leases_t *self = me;
+    const release_for_run_t *ask = req->body;
+    const char *status;
+    if (s_status (ask->status, &status, err))
+        return -1;
+    store_key_t prefix = { 0 };
+    key_text (&prefix, ask->company);
+    key_text (&prefix, ask->run);
+    //  First look, then change: a walk does not survive writes to its index.
+    const char **ids = arena_array (req->arena, 1000, const char *);
+    size_t count = 0;
+    store_walk_t walk;
+    lease_t lease;
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_RUN, &prefix, NULL, err))
+        return -1;
+    int rc;
+    while (count < 1000 && (rc = walk_next (&walk, req->arena, &lease, err)) == 0)
+        if (!lease_settled (lease.state) && lease.state != lease_state_RETAINED)
+            ids [count++] = lease.id;
+    walk_end (&walk);
+    if (rc < 0)
+        return -1;
+    run_released_t nothing = { .released = { 0, arena_new_of (req->arena, lease_t) },
+                               .errors = { 0, arena_new_of (req->arena, release_error_t) } };
+    if (count == 0) {
+        effects_reply (fx, req, &run_released_schema, &nothing);
+        return 0;
+    }
+    bool answered = berth_has (release_for_run, ask, wait) && !ask->wait;
+    if (!answered)
+        effects_wait (fx, req, s_run_subject (req->arena, ask->company, ask->run));
+    for (size_t index = 0; index < count; index++) {
+        if (lease_get (txn, req->arena, ids [index], &lease, err))
+            return -1;
+        if (lease.state == lease_state_CLEANUP)
+            leases_send_close (req, fx, &lease);
+        else if (lease.state != lease_state_RELEASING
+                 && leases_begin_release (self, req, txn, fx, &lease, status, ask->failure, err))
+            return -1;
+    }
+    if (answered)
+        effects_reply (fx, req, &run_released_schema, &nothing);
+    return 0;
+}
+
+static int64_t
+s_backoff_ms (const lease_t *lease)
+{
+    uint64_t doublings = lease->attempts < 9 ? lease->attempts : 9;
+    int64_t wait_ms = (int64_t) LEASES_RETRY_FIRST_MS << doublings;
+    return wait_ms < LEASES_RETRY_MAX_MS ? wait_ms : LEASES_RETRY_MAX_MS;
+}
+
+int
+leases_closed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+               store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    if (lease->state != lease_state_RELEASING && lease->state != lease_state_CLEANUP)
+        return 0;                   //  A second answer to the same question
+    bool counted = strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
+    if (done->ok) {
+        lease->cleanup = counted ? cleanup_status_SUCCESS : cleanup_status_NONE;
+        return s_finish (self, req, txn, lease, err) || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+    }
+    berth_error_t why;
+    error_from_body (done->error, req->arena, &why);
+    lease->cleanup = cleanup_status_FAILED;
+    lease->next_try_at = req->now_ms + s_backoff_ms (lease);
+    lease->failure = lease->failure ? lease->failure : arena_string (req->arena, why.text);
+    berth_put (lease, lease, attempts, lease->attempts + 1);
+    leases_due (self, req->mono_ms + s_backoff_ms (lease));
+    if (lease->state == lease_state_CLEANUP)
+        return lease_put (txn, req->arena, lease, err)
+            || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+    if (lease_move (lease, lease_state_CLEANUP, err)
+        || lease_save (self, req, txn, lease, ACTION_LEASE_CLEANUP_PENDING, err))
+        return -1;
+    return s_settle (req, txn, fx, lease, err);
+}

@@ -1,0 +1,208 @@
+//  leases_time.c - deadlines: renewing, expiry, retries, and what is due after a start.
+
+#include "leases_inside.h"
+
+#include <string.h>
+
+void
+lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms)
+{
+    if (lease->idle_ms && (!ms || lease->idle_ms < ms))
+        ms = lease->idle_ms;
+    lease->boot = ms ? req->boot : NULL;
+    lease->expires_at = ms ? req->now_ms + (int64_t) ms : 0;
+    lease->deadline_mono_ms = ms ? req->mono_ms + (int64_t) ms : 0;
+    if (ms)
+        leases_due (self, lease->deadline_mono_ms);
+}
+
+int
+leases_renew (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    const lease_renew_t *ask = req->body;
+    lease_t lease;
+    if (lease_find (req, txn, ask->id, ask->company, ask->generation, &lease, err))
+        return -1;
+    if (lease.state != lease_state_ACTIVE)
+        return berth_fail (err, BERTH_CONFLICT, "lease '%s' is %s, not active", lease.id,
+                           berth_enum_text (&lease_state_enum, (int) lease.state));
+    uint64_t granted_ms = ask->ms ? ask->ms : lease.max_ms;
+    lease_renewed_t renewed = { .id = lease.id };
+    if (lease.max_ms && granted_ms > lease.max_ms) {
+        granted_ms = lease.max_ms;
+        renewed.clipped_by = "policy.maxLeaseMs";
+    }
+    lease.last_used_at = req->now_ms;
+    lease_deadline (self, req, &lease, granted_ms);
+    if (lease_save (self, req, txn, &lease, ACTION_LEASE_RENEWED, err))
+        return -1;
+    renewed.expires_at = lease.expires_at;
+    renewed.granted_ms = lease.expires_at ? (uint64_t) (lease.expires_at - req->now_ms) : 0;
+    if (granted_ms && renewed.granted_ms < granted_ms)
+        renewed.clipped_by = "policy.idleMs";
+    renewed.lease = &lease;
+    effects_reply (fx, req, &lease_renewed_schema, &renewed);
+    return 0;
+}
+
+//  Does a command run in its place? Then it is not idle.
+static bool
+s_in_use (store_txn_t *txn, const lease_t *lease)
+{
+    store_key_t prefix = { 0 };
+    key_id (&prefix, lease->id);
+    return index_entries (txn, INDEX_EXEC_LIVE, &prefix) > 0;
+}
+
+//  When the lease ends whatever happens: what is left of maxLeaseMs since it was last granted is
+//  not kept apart, so only an idle deadline (shorter than maxLeaseMs) is put off by use.
+static int
+s_expire (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
+          berth_error_t *err)
+{
+    bool idle = lease->idle_ms && (!lease->max_ms || lease->idle_ms < lease->max_ms);
+    int64_t end_ms = lease->max_ms ? lease->acquired_at + (int64_t) lease->max_ms : INT64_MAX;
+    if (idle && req->now_ms < end_ms && s_in_use (txn, lease)) {
+        lease->last_used_at = req->now_ms;
+        lease_deadline (self, req, lease, lease->max_ms ? (uint64_t) (end_ms - req->now_ms) : 0);
+        return lease_put (txn, req->arena, lease, err);
+    }
+    return leases_begin_release (self, req, txn, fx, lease, "expired",
+                                 idle ? "it was idle for longer than idleMs"
+                                      : "it reached the end of maxLeaseMs", err);
+}
+
+//  Leases whose deadline has come; the next one decides when the next tick is due.
+static int
+s_expire_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+              berth_error_t *err)
+{
+    lease_t *due = arena_array (req->arena, LEASES_TICK_MAX, lease_t);
+    size_t count = 0;
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_DUE, NULL, NULL, err))
+        return -1;
+    int rc = 0;
+    while (count < LEASES_TICK_MAX && (rc = walk_next (&walk, req->arena, &due [count], err)) == 0) {
+        if (due [count].deadline_mono_ms > req->mono_ms) {
+            leases_due (self, due [count].deadline_mono_ms);
+            break;
+        }
+        count++;
+    }
+    walk_end (&walk);
+    if (rc < 0)
+        return -1;
+    if (count == LEASES_TICK_MAX)
+        leases_due (self, req->mono_ms);
+    for (size_t index = 0; index < count; index++)
+        if (s_expire (self, req, txn, fx, &due [index], err))
+            return -1;
+    return 0;
+}
+
+static int
+s_each_live (const request_t *req, store_txn_t *txn, lease_state_t state,
+             int (*each) (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                          lease_t *lease, berth_error_t *err),
+             leases_t *self, effects_t *fx, berth_error_t *err)
+{
+    store_key_t prefix = { 0 };
+    key_byte (&prefix, (uint8_t) state);
+    //  First look, then change: a walk does not survive writes to its index.
+    size_t room = (size_t) index_entries (txn, INDEX_LEASE_LIVE, &prefix), count = 0;
+    lease_t *leases = arena_array (req->arena, room + 1, lease_t);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
+        return -1;
+    int rc = 0;
+    while (count < room && (rc = walk_next (&walk, req->arena, &leases [count], err)) == 0)
+        count++;
+    walk_end (&walk);
+    for (size_t index = 0; rc >= 0 && index < count; index++)
+        if (each (self, req, txn, fx, &leases [index], err))
+            return -1;
+    return rc < 0 ? -1 : 0;
+}
+
+static int
+s_retry (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
+         berth_error_t *err)
+{
+    if (lease->next_try_at > req->now_ms) {
+        leases_due (self, req->mono_ms + (lease->next_try_at - req->now_ms));
+        return 0;
+    }
+    lease->next_try_at = req->now_ms + LEASES_CLOSE_MS;     //  Its answer comes before that
+    leases_due (self, req->mono_ms + LEASES_CLOSE_MS);
+    leases_send_close (req, fx, lease);
+    return lease_put (txn, req->arena, lease, err);
+}
+
+int
+leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    self->next_ms = INT64_MAX;
+    return s_expire_due (self, req, txn, fx, err)
+        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, fx, err) ? -1 : 0;
+}
+
+//  ---- after a start
+
+//  In another boot the wall clock decides, plus one grace.
+static void
+s_rebase (leases_t *self, const request_t *req, lease_t *lease)
+{
+    if (!lease->expires_at || (lease->boot && strcmp (lease->boot, req->boot) == 0))
+        return;
+    int64_t left_ms = lease->expires_at - req->now_ms;
+    lease->boot = req->boot;
+    lease->deadline_mono_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0) + LEASES_GRACE_MS;
+    leases_due (self, lease->deadline_mono_ms);
+}
+
+static int
+s_take_up_pending (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                   lease_t *lease, berth_error_t *err)
+{
+    s_rebase (self, req, lease);
+    leases_send_open (req, fx, lease, "open");
+    return lease_put (txn, req->arena, lease, err);
+}
+
+static int
+s_take_up_active (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  lease_t *lease, berth_error_t *err)
+{
+    int64_t before_ms = lease->deadline_mono_ms;
+    s_rebase (self, req, lease);
+    if (lease->place == place_state_OPENING)
+        leases_send_open (req, fx, lease, "place");
+    else if (lease->place == place_state_OPEN)
+        leases_send_open (req, fx, lease, "resume");
+    return before_ms != lease->deadline_mono_ms ? lease_put (txn, req->arena, lease, err) : 0;
+}
+
+static int
+s_take_up_releasing (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                     lease_t *lease, berth_error_t *err)
+{
+    (void) self;
+    (void) txn;
+    (void) err;
+    leases_send_close (req, fx, lease);
+    return 0;
+}
+
+int
+leases_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    leases_t *self = me;
+    if (s_each_live (req, txn, lease_state_PENDING, s_take_up_pending, self, fx, err)
+        || s_each_live (req, txn, lease_state_ACTIVE, s_take_up_active, self, fx, err)
+        || s_each_live (req, txn, lease_state_RELEASING, s_take_up_releasing, self, fx, err))
+        return -1;
+    return 0;
+}

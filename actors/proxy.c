@@ -1,0 +1,408 @@
+//  proxy.c - owns one open provider, its threads and the line in front of them.
+
+#include "proxy.h"
+
+#include "clock.h"
+#include "codec.h"
+#include "effects.h"
+#include "log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROXY_MAGIC 0x92047001u
+#define STACK_BYTES (512 * 1024)
+
+typedef struct call {
+    struct call *next;
+    letter_t letter;
+    size_t size;
+    uint8_t body [];
+} call_t;
+
+struct proxy {
+    uint32_t magic;
+    const context_t *context;
+    const provider_t *provider;
+    void *self_of_provider;         //  NULL: it could not be opened,
+    berth_error_t broken;           //  for this reason
+    zsock_t *inbox;
+    post_t *post;                   //  Of the actor's own thread
+    pthread_mutex_t lock;           //  Guards what follows
+    pthread_cond_t work;
+    call_t *first, **last;
+    size_t waiting, idle, running, threads;
+    uint64_t failures;
+    char last_error [320];
+    int64_t last_error_at;
+    bool stopping;
+};
+
+//  ---- one call
+
+typedef struct {
+    proxy_t *proxy;
+    post_t *post;                   //  Of this thread
+    const letter_t *letter;
+    arena_t *arena;
+    int64_t told_ms;                //  When progress was told last
+} turn_t;
+
+static void
+s_answer (turn_t *turn, berth_bytes_t result, const berth_error_t *why)
+{
+    step_done_t done = { .subject = turn->letter->subject, .step = turn->letter->step, .ok = !why,
+                         .result = result };
+    if (why)
+        done.error = effects_pack_error (why, turn->arena);
+    letter_t letter = *turn->letter;
+    letter.type = REQUEST_STEP_DONE;
+    letter.answer_to = ACTOR_FRONT;
+    letter.deadline_ms = 0;
+    if (post_letter (turn->post, turn->letter->answer_to, NULL, INBOX_INTERNAL, &letter,
+                     berth_pack (&step_done_schema, &done, turn->arena),
+                     (berth_bytes_t) { NULL, 0 }, NULL))
+        log_event ("answer_not_sent", "provider=%s subject=%s", turn->proxy->provider->name,
+                   turn->letter->subject);
+}
+
+static int
+s_progress (void *context, const workspace_progress_t *progress)
+{
+    turn_t *turn = context;
+    int64_t now_ms = berth_mono_ms ();
+    if (now_ms - turn->told_ms >= PROXY_PROGRESS_MS) {
+        turn->told_ms = now_ms;
+        step_progress_t step = { .subject = turn->letter->subject, .progress = progress };
+        letter_t letter = *turn->letter;
+        letter.type = REQUEST_STEP_PROGRESS;
+        letter.answer_to = ACTOR_FRONT;
+        letter.deadline_ms = 0;
+        own (arena) arena = arena_new ();
+        //  Progress may get lost; the answer does not.
+        (void) post_letter (turn->post, turn->letter->answer_to, NULL, INBOX_INTERNAL, &letter,
+                            berth_pack (&step_progress_schema, &step, arena),
+                            (berth_bytes_t) { NULL, 0 }, NULL);
+    }
+    pthread_mutex_lock (&turn->proxy->lock);
+    bool stopping = turn->proxy->stopping;
+    pthread_mutex_unlock (&turn->proxy->lock);
+    return stopping;
+}
+
+static int
+s_missing (const provider_t *provider, const char *verb, berth_error_t *err)
+{
+    return berth_fail (err, BERTH_UNSUPPORTED, "provider %s has no verb '%s'", provider->name, verb);
+}
+
+static int
+s_close (proxy_t *self, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err)
+{
+    const provider_t *provider = self->provider;
+    if (ask->destroy && provider->destroy)
+        return provider->destroy (self->self_of_provider, ask, deadline_ms, err);
+    if (provider->release)
+        return provider->release (self->self_of_provider, ask, deadline_ms, err);
+    return 0;                       //  It opens nothing, so there is nothing to close
+}
+
+//  Calls the verb of a request whose body is unpacked in `ask`; the result is of the request's
+//  reply schema.
+static int
+s_verb (turn_t *turn, request_code_t type, const void *ask, void *result, berth_error_t *err)
+{
+    proxy_t *self = turn->proxy;
+    const provider_t *provider = self->provider;
+    void *me = self->self_of_provider;
+    int64_t deadline_ms = turn->letter->deadline_ms;
+    if (!deadline_ms)
+        deadline_ms = berth_mono_ms () + 600000;
+    switch ((int) type) {
+        case REQUEST_PLACE_OPEN:
+            return provider->acquire
+                ? provider->acquire (me, ask, deadline_ms, turn->arena, result, err)
+                : s_missing (provider, "acquire", err);
+        case REQUEST_PLACE_RESUME:
+            return provider->resume
+                ? provider->resume (me, ask, ((const place_open_t *) ask)->provider_lease,
+                                    deadline_ms, turn->arena, result, err)
+                : s_missing (provider, "resume", err);
+        case REQUEST_PLACE_CLOSE:
+            return s_close (self, ask, deadline_ms, err);
+        case REQUEST_PLACE_REALIZE:
+            return provider->realize
+                ? provider->realize (me, ask, s_progress, turn, deadline_ms, turn->arena, result, err)
+                : s_missing (provider, "realize", err);
+        case REQUEST_PLACE_RETURN:
+            return provider->give_back
+                ? provider->give_back (me, ask, s_progress, turn, deadline_ms, turn->arena, result,
+                                       err)
+                : s_missing (provider, "return", err);
+        case REQUEST_PLACE_PROBE:
+            return provider->probe
+                ? provider->probe (me, ask, deadline_ms, turn->arena, result, err)
+                : s_missing (provider, "probe", err);
+        default:
+            return berth_fail (err, BERTH_INTERNAL, "a proxy was asked for something else");
+    }
+}
+
+static int
+s_run (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_t *err)
+{
+    proxy_t *self = turn->proxy;
+    const request_row_t *row = request_row (call->letter.type);
+    if (!self->self_of_provider && self->broken.code) {
+        *err = self->broken;
+        return -1;
+    }
+    if (call->letter.deadline_ms && call->letter.deadline_ms <= berth_mono_ms ())
+        return berth_fail (err, BERTH_PROVIDER_TIMEOUT,
+                           "provider %s was too busy to begin before the deadline",
+                           self->provider->name);
+    void *ask = arena_take (turn->arena, row->request->size);
+    void *result = arena_take (turn->arena, row->reply->size + sizeof (berth_message_t));
+    if (berth_unpack_own (row->request, (berth_bytes_t) { call->body, call->size }, turn->arena, ask,
+                          err)
+        || s_verb (turn, call->letter.type, ask, result, err))
+        return -1;
+    *ret_result = berth_pack (row->reply, result, turn->arena);
+    return 0;
+}
+
+static void
+s_failed (proxy_t *self, const call_t *call, berth_error_t *err)
+{
+    if (!err->provider [0])
+        berth_error_set (err->provider, sizeof err->provider, "%s", self->provider->name);
+    bool lost = err->code == BERTH_NOT_FOUND;       //  An answer of resume, no failure
+    if (lost)
+        return;
+    char about [128];
+    snprintf (about, sizeof about, "%s/%s", self->provider->name,
+              request_row (call->letter.type)->type);
+    log_fault ("proxy", about, err);
+    pthread_mutex_lock (&self->lock);
+    self->failures++;
+    snprintf (self->last_error, sizeof self->last_error, "%s", err->text);
+    self->last_error_at = berth_wall_ms ();
+    pthread_mutex_unlock (&self->lock);
+}
+
+//  ---- threads
+
+//  The next call, or NULL when it is time to end. Called and returns with the lock held.
+static call_t *
+s_next (proxy_t *self)
+{
+    self->idle++;
+    while (!self->first && !self->stopping)
+        pthread_cond_wait (&self->work, &self->lock);
+    self->idle--;
+    if (self->stopping)
+        return NULL;                //  What waits in line is found again from its rows
+    call_t *call = self->first;
+    self->first = call->next;
+    if (!self->first)
+        self->last = &self->first;
+    self->waiting--;
+    return call;
+}
+
+static void *
+s_thread (void *args)
+{
+    proxy_t *self = args;
+    post_t *post = post_new (self->context->wiring);
+    arena_t *arena = arena_new ();
+    pthread_mutex_lock (&self->lock);
+    call_t *call;
+    while ((call = s_next (self))) {
+        self->running++;
+        pthread_mutex_unlock (&self->lock);
+        turn_t turn = { self, post, &call->letter, arena, 0 };
+        berth_error_t err = { 0 };
+        berth_bytes_t result = { NULL, 0 };
+        int rc = s_run (&turn, call, &result, &err);
+        if (rc)
+            s_failed (self, call, &err);
+        s_answer (&turn, result, rc ? &err : NULL);
+        arena_clear (arena);
+        free (call);
+        pthread_mutex_lock (&self->lock);
+        self->running--;
+    }
+    pthread_mutex_unlock (&self->lock);
+    arena_destroy (&arena);
+    post_destroy (&post);
+    pthread_mutex_lock (&self->lock);
+    self->threads--;
+    pthread_cond_broadcast (&self->work);
+    pthread_mutex_unlock (&self->lock);
+    return NULL;
+}
+
+//  With the lock held.
+static void
+s_start_thread (proxy_t *self)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init (&attributes);
+    pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize (&attributes, STACK_BYTES);
+    if (pthread_create (&thread, &attributes, s_thread, self) == 0)
+        self->threads++;
+    pthread_attr_destroy (&attributes);
+}
+
+//  ---- the actor
+
+proxy_t *
+proxy_new (const context_t *context, const provider_t *provider)
+{
+    proxy_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = PROXY_MAGIC;
+    self->context = context;
+    self->provider = provider;
+    self->last = &self->first;
+    self->inbox = wiring_take (context->wiring, ACTOR_PROXY, provider->name, INBOX_INTERNAL);
+    pthread_mutex_init (&self->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init (&attributes);
+    pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init (&self->work, &attributes);
+    pthread_condattr_destroy (&attributes);
+    if (provider->open
+        && provider->open (&self->self_of_provider, &context->host, &self->broken)) {
+        self->self_of_provider = NULL;
+        log_fault ("proxy", provider->name, &self->broken);
+        self->broken.code = BERTH_PROVIDER_UNAVAILABLE;
+    }
+    return self;
+}
+
+void
+proxy_destroy (proxy_t **self_p)
+{
+    proxy_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, PROXY_MAGIC);
+    struct timespec until;
+    clock_gettime (CLOCK_MONOTONIC, &until);
+    until.tv_sec += 1;
+    pthread_mutex_lock (&self->lock);
+    self->stopping = true;
+    pthread_cond_broadcast (&self->work);
+    int rc = 0;
+    while (self->threads && rc == 0)
+        rc = pthread_cond_timedwait (&self->work, &self->lock, &until);
+    bool hangs = self->threads > 0;
+    pthread_mutex_unlock (&self->lock);
+    *self_p = NULL;
+    if (hangs)
+        return;                     //  The process is about to end; its thread still uses all this
+    while (self->first) {
+        call_t *call = self->first;
+        self->first = call->next;
+        free (call);
+    }
+    if (self->provider->close && self->self_of_provider)
+        self->provider->close (&self->self_of_provider);
+    zsock_destroy (&self->inbox);
+    pthread_mutex_destroy (&self->lock);
+    pthread_cond_destroy (&self->work);
+    self->magic = 0;
+    free (self);
+}
+
+static void
+s_refuse (proxy_t *self, const call_t *call, berth_code_t code, const char *text)
+{
+    own (arena) arena = arena_new ();
+    turn_t turn = { self, self->post, &call->letter, arena, 0 };
+    berth_error_t err = { 0 };
+    (void) berth_fail (&err, code, "provider %s %s", self->provider->name, text);
+    s_answer (&turn, (berth_bytes_t) { NULL, 0 }, &err);
+}
+
+static void
+s_receive (proxy_t *self)
+{
+    letter_t letter;
+    zmq_msg_t body, data;
+    while (post_receive (zsock_resolve (self->inbox), &letter, sizeof letter, &body, &data) == 0) {
+        size_t size = zmq_msg_size (&body);
+        call_t *call = malloc (sizeof *call + size);
+        ENSURE (call && letter.magic == LETTER_MAGIC);
+        call->next = NULL;
+        call->letter = letter;
+        call->size = size;
+        memcpy (call->body, zmq_msg_data (&body), size);
+        zmq_msg_close (&body);
+        zmq_msg_close (&data);
+        pthread_mutex_lock (&self->lock);
+        bool full = self->waiting >= PROXY_WAITING_MAX;
+        if (!full) {
+            *self->last = call;
+            self->last = &call->next;
+            self->waiting++;
+            unsigned bound = self->provider->concurrency ? self->provider->concurrency : 1;
+            if (self->idle < self->waiting && self->threads < bound)
+                s_start_thread (self);
+            pthread_cond_signal (&self->work);
+        }
+        pthread_mutex_unlock (&self->lock);
+        if (full) {
+            s_refuse (self, call, BERTH_BUSY, "has too many calls waiting");
+            free (call);
+        }
+    }
+}
+
+void
+proxy_actor (zsock_t *pipe, void *args)
+{
+    proxy_t *self = args;
+    CHECK (self, PROXY_MAGIC);
+    self->post = post_new (self->context->wiring);
+    zsock_signal (pipe, 0);
+    zmq_pollitem_t items [] = {
+        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->inbox), 0, ZMQ_POLLIN, 0 },
+    };
+    bool running = true;
+    while (running) {
+        if (zmq_poll (items, 2, -1) < 0 && errno != EINTR)
+            break;
+        if (items [0].revents) {
+            char *command = zstr_recv_nowait (pipe);
+            running = !(command && streq (command, "$TERM"));
+            zstr_free (&command);
+        }
+        s_receive (self);
+    }
+    zsock_destroy (&self->inbox);
+    post_destroy (&self->post);
+}
+
+void
+proxy_stats (proxy_t *self, arena_t *arena, bus_provider_t *ret_stats)
+{
+    CHECK (self, PROXY_MAGIC);
+    pthread_mutex_lock (&self->lock);
+    *ret_stats = (bus_provider_t) {
+        .name = self->provider->name,
+        .state = self->broken.code ? "unavailable" : "ready",
+        .calls = self->waiting + self->running,
+        .failures = self->failures,
+        .last_error = self->last_error [0] ? arena_string (arena, self->last_error) : NULL,
+        .last_error_at = self->last_error_at,
+    };
+    pthread_mutex_unlock (&self->lock);
+}

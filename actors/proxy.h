@@ -1,0 +1,30 @@
+//  proxy.h - one provider and its slow calls: the only actor that may block.
+//
+//  Calls of one provider run beside each other, on threads made when they are first needed, up to
+//  the provider's own bound; the rest waits in line. A call that hangs holds its own thread only.
+
+#ifndef BERTH_PROXY_H_INCLUDED
+#define BERTH_PROXY_H_INCLUDED
+
+#include "bus.h"
+#include "context.h"
+
+#include <czmq.h>
+
+typedef struct proxy proxy_t;
+
+enum { PROXY_WAITING_MAX = 100000, PROXY_PROGRESS_MS = 100 };
+
+//  Opens the provider. A provider that cannot be opened still has its proxy, which answers
+//  provider_unavailable with the reason.
+proxy_t *proxy_new (const context_t *context, const provider_t *provider);
+
+//  Waits for calls under way (each ends by its deadline; at most a second is waited for those
+//  that do not), then closes the provider.
+void proxy_destroy (proxy_t **self_p);
+void proxy_actor (zsock_t *pipe, void *args);
+
+//  For bus.stats, from any thread; strings in arena.
+void proxy_stats (proxy_t *self, arena_t *arena, bus_provider_t *ret_stats);
+
+#endif

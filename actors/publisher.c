@@ -1,0 +1,240 @@
+//  publisher.c - owns the XPUB socket, and which companies are followed.
+
+#include "publisher.h"
+
+#include "actor.h"
+#include "clock.h"
+#include "codec.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PUBLISHER_MAGIC 0x90b11001u
+
+struct publisher {
+    uint32_t magic;
+    const context_t *context;
+    actor_t *actor;
+    zsock_t *xpub;
+    zhashx_t *followed;             //  Company -> how many subscriptions
+    arena_t *arena;
+    atomic_uint_fast64_t published;
+    int64_t heads_due_ms;
+};
+
+//  ---- the log, on request
+
+static bool
+s_wanted (const activity_list_t *ask, const activity_t *row)
+{
+    if ((ask->run && (!row->run || strcmp (ask->run, row->run)))
+        || (ask->entity && strcmp (ask->entity, row->entity))
+        || (ask->since && row->created_at < ask->since)
+        || (ask->until && row->created_at >= ask->until))
+        return false;
+    if (!ask->action)
+        return true;
+    size_t length = strlen (ask->action);
+    return length && ask->action [length - 1] == '.'
+        ? strncmp (ask->action, row->action, length) == 0 : strcmp (ask->action, row->action) == 0;
+}
+
+//  Entries looked at for one page: a filter that hits nothing must not read the whole log at once.
+#define LOOKED_AT_MAX 20000
+
+static int
+s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const activity_list_t *ask = req->body;
+    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
+    activity_head_t head;
+    if (activity_end (txn, req->arena, ask->company, &head, err))
+        return -1;
+    activity_t *items = arena_array (req->arena, limit + 1, activity_t);
+    activity_page_t page = { .items = { 0, items }, .next = ask->after, .head = head.company_seq };
+    if (head.floor > ask->after + 1)
+        berth_put (activity_page, &page, gap, head.floor - ask->after - 1);
+    int rc = 0;
+    for (size_t looked = 0; looked < LOOKED_AT_MAX && page.items.count < limit; looked++) {
+        activity_t *row = &items [page.items.count];
+        rc = activity_next (txn, req->arena, ask->company, page.next, row, err);
+        if (rc)
+            break;
+        page.next = row->company_seq;
+        page.items.count += s_wanted (ask, row);
+    }
+    if (rc < 0)
+        return -1;
+    effects_reply (fx, req, &activity_page_schema, &page);
+    return 0;
+}
+
+static int
+s_head (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const company_ref_t *ask = req->body;
+    activity_head_t head;
+    if (activity_end (txn, req->arena, ask->company, &head, err))
+        return -1;
+    effects_reply (fx, req, &activity_head_schema, &head);
+    return 0;
+}
+
+//  ---- subscriptions: the company is what stands before the first slash
+
+static void
+s_subscriptions (publisher_t *self)
+{
+    void *socket = zsock_resolve (self->xpub);
+    uint8_t frame [300];
+    int size;
+    while ((size = zmq_recv (socket, frame, sizeof frame, ZMQ_DONTWAIT)) >= 0) {
+        if (size < 2 || (size_t) size > sizeof frame)
+            continue;
+        uint8_t *slash = memchr (frame + 1, '/', (size_t) size - 1);
+        if (!slash || slash - frame > 65)
+            continue;               //  All companies, or none: no head is repeated for it
+        char company [66] = { 0 };
+        memcpy (company, frame + 1, (size_t) (slash - frame - 1));
+        size_t count = (size_t) (uintptr_t) zhashx_lookup (self->followed, company);
+        count = frame [0] ? count + 1 : count ? count - 1 : 0;
+        if (count == 0)
+            zhashx_delete (self->followed, company);
+        else if (count > 1 || zhashx_size (self->followed) < PUBLISHER_FOLLOWED_MAX)
+            zhashx_update (self->followed, company, (void *) (uintptr_t) count);
+    }
+}
+
+//  ---- out
+
+static void
+s_send (publisher_t *self, const char *company, const char *action, berth_bytes_t body)
+{
+    char topic [160];
+    int size = snprintf (topic, sizeof topic, "%s/%s", company, action);
+    void *socket = zsock_resolve (self->xpub);
+    //  A subscriber that is full loses entries; it sees the gap and asks activity.list.
+    if (zmq_send (socket, topic, (size_t) size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        (void) zmq_send (socket, body.data, body.size, ZMQ_DONTWAIT);
+}
+
+//  Sends what the log has behind the last entry that was sent; true if there is more.
+static bool
+s_publish (publisher_t *self)
+{
+    berth_error_t err = { 0 };
+    own (store_txn) txn = NULL;
+    if (store_read (self->context->store, &txn, &err)) {
+        log_fault ("publisher", "read", &err);
+        return false;
+    }
+    uint64_t last = store_last_seq (txn), seq = self->published;
+    for (size_t sent = 0; seq < last && sent < PUBLISHER_TURN_MAX; sent++) {
+        activity_t row;
+        berth_bytes_t packed;
+        int rc = activity_at (txn, self->arena, seq + 1, &row, &packed, &err);
+        if (rc < 0) {
+            log_fault ("publisher", "entry", &err);
+            break;
+        }
+        seq++;
+        if (rc == 0)
+            s_send (self, row.company, row.action, packed);
+        arena_clear (self->arena);
+    }
+    self->published = seq;
+    return seq < last;
+}
+
+static void
+s_heads (publisher_t *self)
+{
+    berth_error_t err = { 0 };
+    own (store_txn) txn = NULL;
+    if (zhashx_size (self->followed) == 0 || store_read (self->context->store, &txn, &err))
+        return;
+    for (void *count = zhashx_first (self->followed); count; count = zhashx_next (self->followed)) {
+        const char *company = zhashx_cursor (self->followed);
+        activity_head_t head;
+        if (activity_end (txn, self->arena, company, &head, &err) == 0)
+            s_send (self, company, "~head",
+                    berth_pack (&activity_head_schema, &head, self->arena));
+        arena_clear (self->arena);
+    }
+}
+
+//  ---- the actor: requests go the way of every actor, kicks and subscriptions come beside
+
+static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_ACTIVITY_LIST] = s_list,
+    [REQUEST_ACTIVITY_HEAD] = s_head,
+};
+
+publisher_t *
+publisher_new (const context_t *context, zsock_t **xpub_p, berth_error_t *err)
+{
+    own (publisher) self = calloc (1, sizeof (publisher_t));
+    ENSURE (self);
+    self->magic = PUBLISHER_MAGIC;
+    self->context = context;
+    self->xpub = take (*xpub_p);
+    self->followed = zhashx_new ();
+    zhashx_set_destructor (self->followed, NULL);
+    self->arena = arena_new ();
+    //  What was written before this start was published, or is replayed by those who missed it.
+    own (store_txn) txn = NULL;
+    if (store_read (context->store, &txn, err))
+        return NULL;
+    self->published = store_last_seq (txn);
+    static const actor_spec_t spec = { .code = ACTOR_PUBLISHER, .handlers = s_handlers, .fd = -1 };
+    self->actor = actor_new (&spec, self, context->store, context->wiring);
+    return take (self);
+}
+
+void
+publisher_destroy (publisher_t **self_p)
+{
+    publisher_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, PUBLISHER_MAGIC);
+    actor_destroy (&self->actor);
+    zhashx_destroy (&self->followed);
+    arena_destroy (&self->arena);
+    zsock_destroy (&self->xpub);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+uint64_t
+publisher_published (const publisher_t *self)
+{
+    return self->published;
+}
+
+static bool
+s_turn (void *me)
+{
+    publisher_t *self = me;
+    s_subscriptions (self);
+    bool more = s_publish (self);
+    int64_t now_ms = berth_mono_ms ();
+    if (now_ms >= self->heads_due_ms) {
+        self->heads_due_ms = now_ms + PUBLISHER_HEAD_MS;
+        s_heads (self);
+    }
+    return more;
+}
+
+void
+publisher_actor (zsock_t *pipe, void *args)
+{
+    publisher_t *self = args;
+    CHECK (self, PUBLISHER_MAGIC);
+    actor_run_with (self->actor, pipe, self->xpub, PUBLISHER_HEAD_MS, s_turn, self);
+    zsock_destroy (&self->xpub);
+}

@@ -1,0 +1,266 @@
+//  runs.c - owns the table of runs: reads, heartbeats, and what is due after a start.
+
+#include "runs_inside.h"
+
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+run_subject (arena_t *arena, const char *company, const char *run, const char *what)
+{
+    return what ? arena_printf (arena, "%s/%s %s", company, run, what)
+                : arena_printf (arena, "%s/%s", company, run);
+}
+
+static void
+s_text (msgpack_packer *pk, const char *key, const char *value)
+{
+    msgpack_pack_str_with_body (pk, key, strlen (key));
+    if (value)
+        msgpack_pack_str_with_body (pk, value, strlen (value));
+    else
+        msgpack_pack_nil (pk);
+}
+
+static berth_bytes_t
+s_details (const run_t *run, arena_t *arena)
+{
+    berth_buffer_t buffer = { .arena = arena };
+    msgpack_packer pk;
+    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
+    msgpack_pack_map (&pk, 6);
+    s_text (&pk, "environmentId", run->env);
+    s_text (&pk, "selectedBy", run->level);
+    s_text (&pk, "leaseId", run->lease);
+    s_text (&pk, "state", berth_enum_text (&run_state_enum, (int) run->state));
+    s_text (&pk, "errorCode", run->error_code);
+    s_text (&pk, "error", run->error);
+    return berth_buffer_bytes (&buffer);
+}
+
+int
+run_save (const request_t *req, store_txn_t *txn, run_t *run, action_t action, berth_error_t *err)
+{
+    run->updated_at = req->now_ms;
+    activity_note_t note = activity_note (req, action, run->company, run->id, run->id, run->agent,
+                                          s_details (run, req->arena));
+    return run_put (txn, req->arena, run, err) || activity_add (txn, req->arena, &note, err) ? -1 : 0;
+}
+
+int
+run_lease (const request_t *req, store_txn_t *txn, const run_t *run, lease_t *ret_lease,
+           berth_error_t *err)
+{
+    if (!run->lease)
+        return berth_fail (err, BERTH_CONFLICT, "run '%s' has no lease", run->id);
+    if (lease_get (txn, req->arena, run->lease, ret_lease, err))
+        return -1;
+    if (ret_lease->state != lease_state_ACTIVE)
+        return berth_fail (err, BERTH_CONFLICT, "lease '%s' of run '%s' is %s, not active",
+                           run->lease, run->id,
+                           berth_enum_text (&lease_state_enum, (int) ret_lease->state));
+    return 0;
+}
+
+//  ---- reads and heartbeats
+
+static int
+s_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const run_ref_t *ask = req->body;
+    run_t run;
+    if (run_get (txn, req->arena, ask->company, ask->run, &run, err))
+        return -1;
+    effects_reply (fx, req, &run_schema, &run);
+    return 0;
+}
+
+static int
+s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const run_list_t *ask = req->body;
+    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
+    store_key_t prefix = { 0 };
+    key_text (&prefix, ask->company);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_RUN_LIST, &prefix, ask->cursor, err))
+        return -1;
+    run_t *items = arena_array (req->arena, limit, run_t);
+    run_page_t page = { .items = { 0, items } };
+    int rc = 0;
+    while (page.items.count < limit
+           && (rc = walk_next (&walk, req->arena, &items [page.items.count], err)) == 0)
+        page.items.count += !ask->state || items [page.items.count].state == ask->state;
+    if (rc == 0 && page.items.count == limit)
+        page.next = walk_cursor (&walk, req->arena);
+    walk_end (&walk);
+    if (rc < 0)
+        return -1;
+    effects_reply (fx, req, &run_page_schema, &page);
+    return 0;
+}
+
+//  A heartbeat is no change of state: it has no entry in the log.
+static int
+s_heartbeat (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const run_ref_t *ask = req->body;
+    run_t run;
+    if (run_get (txn, req->arena, ask->company, ask->run, &run, err))
+        return -1;
+    run.heartbeat_at = req->now_ms;
+    if (run_put (txn, req->arena, &run, err))
+        return -1;
+    effects_reply (fx, req, &run_schema, &run);
+    return 0;
+}
+
+//  ---- answers to steps
+
+static int
+s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const step_done_t *done = req->body;
+    const char *slash = strchr (done->subject, '/');
+    ENSURE (slash);
+    const char *company = arena_text (req->arena, done->subject, (size_t) (slash - done->subject));
+    run_t run;
+    int rc = run_get (txn, req->arena, company, slash + 1, &run, err);
+    if (rc && err->code != BERTH_NOT_FOUND)
+        return -1;
+    run_t *known = rc ? NULL : &run;
+    if (strcmp (done->step, "release") == 0)
+        return runs_released (req, done, known, txn, fx, err);
+    ENSURE (known);
+    return strcmp (done->step, "lease") == 0 ? runs_leased (req, done, known, txn, fx, err)
+                                             : runs_realized (req, done, known, txn, fx, err);
+}
+
+static int
+s_progress (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    (void) txn;
+    (void) err;
+    const step_progress_t *step = req->body;
+    effects_progress (fx, req->arena, arena_printf (req->arena, "%s realized", step->subject),
+                      &workspace_progress_schema, step->progress);
+    return 0;
+}
+
+//  ---- after a start: steps under way are asked for again
+
+static int
+s_take_up (const request_t *req, effects_t *fx, const run_t *run, berth_error_t *err)
+{
+    if (strcmp (run->step, "lease") == 0)
+        runs_send_acquire (req, fx, run, 0);
+    else if (strcmp (run->step, "realize") == 0)
+        return runs_send_realize (req, fx, run, err);
+    else
+        runs_send_release (req, fx, run->company, run->id, run->target, run->error);
+    return 0;
+}
+
+static int
+s_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    store_walk_t walk;
+    run_t run;
+    if (walk_begin (&walk, txn, INDEX_RUN_DUE, NULL, NULL, err))
+        return -1;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, &run, err)) == 0)
+        if ((rc = s_take_up (req, fx, &run, err)))
+            break;
+    walk_end (&walk);
+    return rc < 0 ? -1 : 0;
+}
+
+//  A client's deadline passed: what its step was opening is closed again, unless it detached.
+static int
+s_expired (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    berth_error_t why = { 0 };
+    const char *slash = strchr (req->subject, '/'), *space = strrchr (req->subject, ' ');
+    ENSURE (slash && space > slash);
+    const char *company = arena_text (req->arena, req->subject, (size_t) (slash - req->subject));
+    const char *id = arena_text (req->arena, slash + 1, (size_t) (space - slash - 1));
+    run_t run;
+    if (run_get (txn, req->arena, company, id, &run, err) == 0) {
+        if (run.lease)
+            berth_error_set (why.lease_id, sizeof why.lease_id, "%s", run.lease);
+        if (strcmp (space + 1, "acquired") == 0 && run.state == run_state_ACQUIRING) {
+            run.target = "failed";
+            run.step = "release";
+            run.error = "the deadline of its client passed";
+            run.error_code = berth_code_text (BERTH_DEADLINE_EXCEEDED);
+            if (run_move (&run, run_state_RELEASING, err)
+                || run_save (req, txn, &run, ACTION_RUN_RELEASING, err))
+                return -1;
+            runs_send_release (req, fx, company, id, "failed", run.error);
+        }
+    }
+    (void) berth_fail (&why, BERTH_DEADLINE_EXCEEDED, "the deadline passed before %s had settled",
+                       request_row (req->letter->type)->type);
+    effects_fail (fx, req, &why);
+    return 0;
+}
+
+//  ---- the actor
+
+static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_RUN_RESOLVE] = runs_resolve,
+    [REQUEST_RUN_ACQUIRE] = runs_acquire,
+    [REQUEST_RUN_REALIZE] = runs_realize,
+    [REQUEST_RUN_RELEASE] = runs_release,
+    [REQUEST_RUN_HEARTBEAT] = s_heartbeat,
+    [REQUEST_RUN_GET] = s_get,
+    [REQUEST_RUN_LIST] = s_list,
+    [REQUEST_STEP_DONE] = s_done,
+    [REQUEST_STEP_PROGRESS] = s_progress,
+};
+
+runs_t *
+runs_new (const context_t *context, berth_error_t *err)
+{
+    (void) err;
+    runs_t *self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = RUNS_MAGIC;
+    self->context = context;
+    static const actor_spec_t spec = {
+        .code = ACTOR_RUNS, .handlers = s_handlers, .fd = -1, .start = s_start,
+        .expired = s_expired,
+    };
+    self->actor = actor_new (&spec, self, context->store, context->wiring);
+    return self;
+}
+
+void
+runs_destroy (runs_t **self_p)
+{
+    runs_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, RUNS_MAGIC);
+    actor_destroy (&self->actor);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}
+
+void
+runs_actor (zsock_t *pipe, void *args)
+{
+    runs_t *self = args;
+    CHECK (self, RUNS_MAGIC);
+    actor_run (self->actor, pipe);
+}

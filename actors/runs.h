@@ -1,0 +1,17 @@
+//  runs.h - the orchestrator: acquire, realize, release of a run (DESIGN section 8; Paperclip:
+//  reference, sections 5, 6 and 8).
+
+#ifndef BERTH_RUNS_H_INCLUDED
+#define BERTH_RUNS_H_INCLUDED
+
+#include "context.h"
+
+#include <czmq.h>
+
+typedef struct runs runs_t;
+
+runs_t *runs_new (const context_t *context, berth_error_t *err);
+void runs_destroy (runs_t **self_p);
+void runs_actor (zsock_t *pipe, void *args);
+
+#endif

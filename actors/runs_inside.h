@@ -1,0 +1,52 @@
+//  runs_inside.h - what the files of the runs actor share. For them only.
+
+#ifndef BERTH_RUNS_INSIDE_H_INCLUDED
+#define BERTH_RUNS_INSIDE_H_INCLUDED
+
+#include "actor.h"
+#include "codec.h"
+#include "runs.h"
+#include "states.h"
+
+#define RUNS_MAGIC 0x54125001u
+
+struct runs {
+    uint32_t magic;
+    const context_t *context;
+    actor_t *actor;
+};
+
+//  ---- runs.c
+
+//  A run's key as a step's subject, `<company>/<run>`, and with `what` as what requests wait for.
+const char *run_subject (arena_t *arena, const char *company, const char *run, const char *what);
+
+//  Writes the row with one entry of the log.
+int run_save (const request_t *req, store_txn_t *txn, run_t *run, action_t action,
+              berth_error_t *err);
+
+//  The run's lease; conflict if it has none that is active.
+int run_lease (const request_t *req, store_txn_t *txn, const run_t *run, lease_t *ret_lease,
+               berth_error_t *err);
+
+//  ---- runs_acquire.c
+handler_fn runs_resolve;
+handler_fn runs_acquire;
+int runs_leased (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
+                 effects_t *fx, berth_error_t *err);
+void runs_send_acquire (const request_t *req, effects_t *fx, const run_t *run, int64_t deadline_ms);
+
+//  ---- runs_realize.c
+handler_fn runs_realize;
+int runs_realized (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
+                   effects_t *fx, berth_error_t *err);
+int runs_send_realize (const request_t *req, effects_t *fx, const run_t *run, berth_error_t *err);
+
+//  ---- runs_release.c
+handler_fn runs_release;
+int runs_released (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
+                   effects_t *fx, berth_error_t *err);
+void runs_send_release (const request_t *req, effects_t *fx, const char *company, const char *run,
+                        const char *status, const char *failure);
+
+#endif
