@@ -1,4 +1,4 @@
-//  context.h - what every actor of one service is given. Set up by service.c before any actor
+//  context.h - what every actor of one service is given. Set up by server.c before any actor
 //  starts, unchanged and alive until the last has stopped.
 
 #ifndef BERTH_CONTEXT_H_INCLUDED

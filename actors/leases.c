@@ -228,6 +228,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_RENEW] = leases_renew,
     [REQUEST_LEASE_RELEASE] = leases_release,
     [REQUEST_LEASE_RELEASE_FOR_RUN] = leases_release_for_run,
+    [REQUEST_LEASE_RELEASE_ALL] = leases_release_all,
     [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,
     [REQUEST_LEASE_TARGET] = s_target,
     [REQUEST_LEASE_PLACE] = leases_place,

@@ -64,6 +64,7 @@ void leases_send_close (const request_t *req, effects_t *fx, const lease_t *leas
 handler_fn leases_tick;
 handler_fn leases_start;
 handler_fn leases_renew;
+handler_fn leases_release_all;
 //  Sets expiresAt and its monotonic twin; ms 0: never.
 void lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms);
 

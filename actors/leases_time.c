@@ -206,3 +206,20 @@ leases_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
         return -1;
     return 0;
 }
+
+static int
+s_give_up (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
+           berth_error_t *err)
+{
+    return leases_begin_release (self, req, txn, fx, lease, "released", NULL, err);
+}
+
+//  The service closes for good: every lease is given back.
+int
+leases_release_all (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                    berth_error_t *err)
+{
+    leases_t *self = me;
+    return s_each_live (req, txn, lease_state_PENDING, s_give_up, self, fx, err)
+        || s_each_live (req, txn, lease_state_ACTIVE, s_give_up, self, fx, err) ? -1 : 0;
+}

@@ -118,6 +118,7 @@ enum {
     X (PLACE_REALIZE,        "place.realize",           place_realize,       place_realized,    PROXY,    INTERNAL, READ, "Put files into a place.") \
     X (PLACE_RETURN,         "place.return",            place_return,        workspace_returned, PROXY,   INTERNAL, READ, "Bring files home.") \
     X (PLACE_PROBE,          "place.probe",             place_probe,         probe_result,      PROXY,    INTERNAL, READ, "Probe a provider.") \
+    X (LEASE_RELEASE_ALL,    "lease.releaseAll",        nothing,             nothing,           LEASES,   INTERNAL, WRITE, "Give back every lease: the service closes for good.") \
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \

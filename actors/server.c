@@ -1,0 +1,387 @@
+//  server.c - owns the parts of a service: locks, spawner, store, sockets, actors.
+
+#include "server.h"
+
+#include "actor.h"
+#include "clock.h"
+#include "execs.h"
+#include "front.h"
+#include "ids.h"
+#include "inspector.h"
+#include "leases.h"
+#include "log.h"
+#include "proxy.h"
+#include "publisher.h"
+#include "realizer.h"
+#include "registry.h"
+#include "runs.h"
+#include "server_dirs.h"
+
+#include <czmq.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SERVER_MAGIC 0x5e271ce1u
+#define PROXIES_MAX 64
+
+struct server {
+    uint32_t magic;
+    context_t context;
+    char *state, *runtime, *places, *spool, *shims;
+    char init_path [4096], shim_path [4096];
+    char bus_endpoint [512], events_endpoint [512];
+    int state_lock, runtime_lock;
+    int owner_fd, stop_fd, signal_fd;
+    bool release;                   //  Close all places before stopping
+    zsock_t *router, *xpub;         //  Until front and publisher take them
+    front_t *front;
+    publisher_t *publisher;
+    registry_t *registry;
+    realizer_t *realizer;
+    leases_t *leases;
+    execs_t *execs;
+    runs_t *runs;
+    inspector_t *inspector;
+    proxy_t *proxies [PROXIES_MAX];
+    size_t proxies_count;
+    zactor_t *actors [PROXIES_MAX + 16];    //  In the order they were started
+    size_t actors_count;
+};
+
+//  ---- starting
+
+static int
+s_directories (server_t *self, const server_options_t *options, berth_error_t *err)
+{
+    self->state = zsys_sprintf ("%s", options->state);
+    self->runtime = zsys_sprintf ("%s", options->runtime);
+    self->places = zsys_sprintf ("%s/places", options->state);
+    self->spool = zsys_sprintf ("%s/spool", options->state);
+    self->shims = zsys_sprintf ("%s/p", options->runtime);
+    if (server_endpoint (self->runtime, "bus.sock", self->bus_endpoint,
+                          sizeof self->bus_endpoint, err)
+        || server_endpoint (self->runtime, "events.sock", self->events_endpoint,
+                             sizeof self->events_endpoint, err)
+        || server_make_dir (self->state, "state", err)
+        || server_make_dir (self->runtime, "runtime", err)
+        || server_lock (self->state, "lock", &self->state_lock, err)
+        || server_lock (self->runtime, "lock.runtime", &self->runtime_lock, err)
+        || server_make_dir (self->places, "state", err)
+        || server_make_dir (self->spool, "state", err)
+        || server_make_dir (self->shims, "runtime", err))
+        return -1;
+    if (chmod (self->spool, 0700) || chmod (self->shims, 0700))
+        return berth_fail_errno (err, BERTH_FORBIDDEN, "cannot guard %s", self->spool);
+    return 0;
+}
+
+static int
+s_programs (server_t *self, const server_options_t *options, berth_error_t *err)
+{
+    if (options->init_path)
+        snprintf (self->init_path, sizeof self->init_path, "%s", options->init_path);
+    else if (server_program ("berth-init", self->init_path, sizeof self->init_path, err))
+        return -1;
+    if (options->shim_path)
+        snprintf (self->shim_path, sizeof self->shim_path, "%s", options->shim_path);
+    else if (server_program ("berth-shim", self->shim_path, sizeof self->shim_path, err))
+        return -1;
+    return 0;
+}
+
+static int
+s_host (server_t *self, const server_options_t *options, berth_error_t *err)
+{
+    context_t *context = &self->context;
+    bool root = geteuid () == 0;
+    context->host = (provider_host_t) {
+        .state = self->state, .runtime = self->runtime,
+        .install_id = store_install_id (context->store), .init_path = self->init_path,
+        .uid_first = !root ? 0 : options->uid_first ? options->uid_first : SERVER_UID_FIRST,
+        .uid_count = !root ? 0 : options->uid_count ? options->uid_count : SERVER_UID_COUNT,
+        .local_as_root = options->local_as_root,
+    };
+    context->bus_endpoint = self->bus_endpoint;
+    context->events_endpoint = self->events_endpoint;
+    context->started_ms = berth_wall_ms ();
+    context->started_mono_ms = berth_mono_ms ();
+    context->test_providers = options->test_providers;
+    context->ephemeral = options->ephemeral;
+    berth_id_new (context->instance);
+    spawner_options_t spawner = { .shim_path = self->shim_path, .parked = SERVER_PARKED,
+                                  .install_id = context->host.install_id };
+    return spawner_start (&spawner, &context->host.spawner, err);
+}
+
+//  Signals are this thread's alone; the spawner and all children were started with none blocked.
+static int
+s_signals (server_t *self, berth_error_t *err)
+{
+    sigset_t signals;
+    sigemptyset (&signals);
+    sigaddset (&signals, SIGTERM);
+    sigaddset (&signals, SIGINT);
+    sigaddset (&signals, SIGHUP);
+    pthread_sigmask (SIG_BLOCK, &signals, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    self->signal_fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->signal_fd < 0 || self->stop_fd < 0)
+        return berth_fail_errno (err, BERTH_INTERNAL, "cannot watch for signals");
+    return 0;
+}
+
+static zsock_t *
+s_bind (int type, const char *endpoint, berth_error_t *err)
+{
+    zsock_t *socket = zsock_new (type);
+    ENSURE (socket);
+    zsock_set_linger (socket, 500);
+    zsock_set_sndhwm (socket, 100000);
+    zsock_set_rcvhwm (socket, 1000);
+    zsock_set_backlog (socket, 1024);
+    zsock_set_maxmsgsize (socket, BERTH_FRAME_MAX);
+    if (type == ZMQ_ROUTER)
+        zsock_set_router_mandatory (socket, 1);
+    mode_t before = umask (0177);
+    int rc = zsock_bind (socket, "%s", endpoint);
+    int failure = errno;
+    umask (before);
+    if (rc < 0) {
+        zsock_destroy (&socket);
+        errno = failure;
+        (void) berth_fail_errno (err, BERTH_FORBIDDEN, "cannot listen on %s", endpoint);
+    }
+    return socket;
+}
+
+static int
+s_sockets (server_t *self, berth_error_t *err)
+{
+    zsys_init ();
+    zsys_handler_set (NULL);
+    zsys_set_logstream (stderr);
+    self->router = s_bind (ZMQ_ROUTER, self->bus_endpoint, err);
+    self->xpub = self->router ? s_bind (ZMQ_XPUB, self->events_endpoint, err) : NULL;
+    if (!self->xpub)
+        return -1;
+    zsock_set_xpub_verbose (self->xpub, 1);
+    return 0;
+}
+
+static void
+s_stop (void *context, bool release)
+{
+    server_t *self = context;
+    if (release)
+        self->release = true;
+    uint64_t one = 1;
+    (void) !write (self->stop_fd, &one, sizeof one);        //  It is already set, or it is set now
+}
+
+static int
+s_parts (server_t *self, berth_error_t *err)
+{
+    context_t *context = &self->context;
+    context->wiring = wiring_new ();
+    for (size_t index = 0; provider_at (index) && index < PROXIES_MAX; index++)
+        self->proxies [self->proxies_count++] = proxy_new (context, provider_at (index));
+    self->front = front_new (&self->router, context->instance, context->host.install_id,
+                             context->wiring);
+    bus_parts_t parts = { .front = self->front, .proxies = self->proxies,
+                          .proxies_count = self->proxies_count, .stop = s_stop,
+                          .stop_context = self };
+    if (!(self->publisher = publisher_new (context, &self->xpub, err))
+        || !(self->registry = registry_new (context, err))
+        || !(self->realizer = realizer_new (context, err))
+        || !(self->leases = leases_new (context, err))
+        || !(self->execs = execs_new (context, err))
+        || !(self->runs = runs_new (context, err)))
+        return -1;
+    parts.publisher = self->publisher;
+    return (self->inspector = inspector_new (context, &parts, err)) ? 0 : -1;
+}
+
+static void
+s_run (server_t *self, zactor_fn *actor, void *args)
+{
+    zactor_t *started = zactor_new (actor, args);
+    ENSURE (started);
+    self->actors [self->actors_count++] = started;
+}
+
+static void
+s_actors (server_t *self)
+{
+    //  It listens first; what the rows say is due is taken up beside live requests.
+    s_run (self, publisher_actor, self->publisher);
+    for (size_t index = 0; index < self->proxies_count; index++)
+        s_run (self, proxy_actor, self->proxies [index]);
+    s_run (self, registry_actor, self->registry);
+    s_run (self, realizer_actor, self->realizer);
+    s_run (self, execs_actor, self->execs);
+    s_run (self, leases_actor, self->leases);
+    s_run (self, runs_actor, self->runs);
+    s_run (self, inspector_actor, self->inspector);
+    s_run (self, front_actor, self->front);
+}
+
+int
+server_start (const server_options_t *options, server_t **ret_self, berth_error_t *err)
+{
+    own (server) self = calloc (1, sizeof (server_t));
+    ENSURE (self);
+    self->magic = SERVER_MAGIC;
+    self->state_lock = self->runtime_lock = self->stop_fd = self->signal_fd = -1;
+    self->owner_fd = options->owner_fd;
+    if (s_directories (self, options, err)
+        || s_programs (self, options, err)
+        || store_open (self->state, options->store_max, &self->context.store, err)
+        || s_host (self, options, err)
+        || s_signals (self, err)
+        || s_sockets (self, err)
+        || s_parts (self, err))
+        return -1;
+    s_actors (self);
+    log_event ("started", "instance=%s version=%s bus=%s", self->context.instance, BERTH_VERSION,
+               self->bus_endpoint);
+    *ret_self = take (self);
+    return 0;
+}
+
+//  ---- serving
+
+void
+server_wait (server_t *self)
+{
+    CHECK (self, SERVER_MAGIC);
+    struct pollfd watched [] = {
+        { self->signal_fd, POLLIN, 0 }, { self->stop_fd, POLLIN, 0 }, { self->owner_fd, POLLIN, 0 },
+    };
+    nfds_t count = self->owner_fd >= 0 ? 3 : 2;
+    while (true) {
+        int rc = poll (watched, count, SERVER_READERS_MS);
+        if (rc == 0) {
+            int dead = store_clear_readers (self->context.store);
+            if (dead)
+                log_event ("readers_cleared", "count=%d", dead);
+            continue;
+        }
+        if (rc < 0)
+            continue;
+        struct signalfd_siginfo info;
+        if (watched [0].revents && read (self->signal_fd, &info, sizeof info) == sizeof info) {
+            if (info.ssi_signo == SIGHUP)
+                continue;           //  A terminal that went away is no reason to stop
+            log_event ("stopping", "signal=%u", info.ssi_signo);
+            return;
+        }
+        if (watched [1].revents) {
+            log_event ("stopping", "asked=bus.shutdown release=%d", self->release);
+            return;
+        }
+        char byte;
+        if (count == 3 && watched [2].revents && read (self->owner_fd, &byte, 1) <= 0) {
+            log_event ("stopping", "owner=gone");
+            return;
+        }
+    }
+}
+
+//  ---- stopping
+
+static void
+s_too_late (int signal_number)
+{
+    (void) signal_number;
+    _exit (berth_code_exit (BERTH_DEADLINE_EXCEEDED));
+}
+
+//  How many leases hold something; 0 also when that can't be read.
+static uint64_t
+s_unsettled (server_t *self)
+{
+    own (store_txn) txn = NULL;
+    berth_error_t err = { 0 };
+    if (store_read (self->context.store, &txn, &err))
+        return 0;
+    return index_entries (txn, INDEX_LEASE_LIVE, NULL);
+}
+
+//  Closes every place, as far as that can be done in the time of a stop.
+static void
+s_release_all (server_t *self)
+{
+    post_t *post = post_new (self->context.wiring);
+    letter_t letter = { .magic = LETTER_MAGIC, .type = REQUEST_LEASE_RELEASE_ALL,
+                        .roles = ROLE_INTERNAL };
+    (void) post_letter (post, ACTOR_LEASES, NULL, INBOX_INTERNAL, &letter, berth_empty_map,
+                        (berth_bytes_t) { NULL, 0 }, NULL);
+    int64_t until_ms = berth_mono_ms () + BERTH_STOP_MS - 2000;
+    struct pollfd nothing = { -1, 0, 0 };
+    uint64_t left;
+    while ((left = s_unsettled (self)) && berth_mono_ms () < until_ms)
+        (void) poll (&nothing, 1, 10);
+    if (left)
+        log_event ("not_released", "leases=%llu", (unsigned long long) left);
+    post_destroy (&post);
+}
+
+void
+server_destroy (server_t **self_p)
+{
+    server_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, SERVER_MAGIC);
+    //  A stop is bounded, whatever hangs; a second SIGTERM means now.
+    signal (SIGALRM, s_too_late);
+    alarm (BERTH_STOP_MS / 1000);
+    signal (SIGTERM, SIG_DFL);
+    sigset_t term;
+    sigemptyset (&term);
+    sigaddset (&term, SIGTERM);
+    pthread_sigmask (SIG_UNBLOCK, &term, NULL);
+
+    if (self->actors_count && (self->release || self->context.ephemeral))
+        s_release_all (self);
+    while (self->actors_count)
+        zactor_destroy (&self->actors [--self->actors_count]);
+    inspector_destroy (&self->inspector);
+    runs_destroy (&self->runs);
+    execs_destroy (&self->execs);
+    leases_destroy (&self->leases);
+    realizer_destroy (&self->realizer);
+    registry_destroy (&self->registry);
+    publisher_destroy (&self->publisher);
+    front_destroy (&self->front);
+    while (self->proxies_count)
+        proxy_destroy (&self->proxies [--self->proxies_count]);
+    zsock_destroy (&self->router);
+    zsock_destroy (&self->xpub);
+    wiring_destroy (&self->context.wiring);
+    spawner_destroy (&self->context.host.spawner);
+    store_destroy (&self->context.store);
+    if (self->signal_fd >= 0)
+        close (self->signal_fd);
+    if (self->stop_fd >= 0)
+        close (self->stop_fd);
+    if (self->runtime_lock >= 0)
+        close (self->runtime_lock);
+    if (self->state_lock >= 0)
+        close (self->state_lock);
+    zstr_free (&self->state);
+    zstr_free (&self->runtime);
+    zstr_free (&self->places);
+    zstr_free (&self->spool);
+    zstr_free (&self->shims);
+    alarm (0);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}

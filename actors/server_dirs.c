@@ -1,0 +1,129 @@
+//  server_dirs.c - owns nothing: makes directories and locks.
+
+#include "server_dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SOCKET_PATH_MAX = 107, SHIM_NAME = 35 };     //  /p/ and 32 digits
+
+static int
+s_make (const char *path, mode_t mode)
+{
+    char part [4096];
+    if (snprintf (part, sizeof part, "%s", path) >= (int) sizeof part) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (char *slash = strchr (part + 1, '/'); slash; slash = strchr (slash + 1, '/')) {
+        *slash = 0;
+        if (mkdir (part, 0755) && errno != EEXIST)
+            return -1;
+        *slash = '/';
+    }
+    return mkdir (part, mode) && errno != EEXIST ? -1 : 0;
+}
+
+int
+server_make_dir (const char *path, const char *what, berth_error_t *err)
+{
+    if (path [0] != '/')
+        return berth_fail (err, BERTH_INVALID, "the %s directory '%s' must be an absolute path",
+                           what, path);
+    if (s_make (path, geteuid () == 0 ? 0711 : 0700)) {
+        berth_error_set (err->remedy, sizeof err->remedy,
+                         "name another with --%s, or give this user the right to write there", what);
+        return berth_fail_errno (err, BERTH_FORBIDDEN, "cannot make the %s directory %s", what, path);
+    }
+    if (access (path, W_OK | X_OK)) {
+        berth_error_set (err->remedy, sizeof err->remedy,
+                         "name another with --%s, or give this user the right to write there", what);
+        return berth_fail_errno (err, BERTH_FORBIDDEN, "the %s directory %s cannot be written", what,
+                                 path);
+    }
+    return 0;
+}
+
+int
+server_lock (const char *path, const char *name, int *ret_fd, berth_error_t *err)
+{
+    char file [4200];
+    snprintf (file, sizeof file, "%s/%s", path, name);
+    int fd = open (file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return berth_fail_errno (err, BERTH_FORBIDDEN, "cannot open the lock %s", file);
+    if (flock (fd, LOCK_EX | LOCK_NB)) {
+        char pid [32] = "";
+        ssize_t size = read (fd, pid, sizeof pid - 1);
+        pid [size > 0 ? size : 0] = 0;
+        pid [strcspn (pid, "\n")] = 0;
+        close (fd);
+        berth_error_set (err->remedy, sizeof err->remedy,
+                         "stop it (berth bus shutdown), or name other directories");
+        return berth_fail (err, BERTH_CONFLICT, "another berthd (pid %s) uses %s",
+                           pid [0] ? pid : "unknown", path);
+    }
+    char text [32];
+    int size = snprintf (text, sizeof text, "%d\n", (int) getpid ());
+    if (ftruncate (fd, 0) || pwrite (fd, text, (size_t) size, 0) != size) {
+        close (fd);
+        return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                                 "cannot write the lock %s", file);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int
+server_endpoint (const char *runtime, const char *name, char *endpoint, size_t size,
+                  berth_error_t *err)
+{
+    size_t longest = strlen (runtime) + SHIM_NAME;
+    if (longest > SOCKET_PATH_MAX) {
+        berth_error_set (err->remedy, sizeof err->remedy, "name a shorter one with --runtime");
+        return berth_fail (err, BERTH_INVALID,
+                           "the runtime directory %s is too long: sockets below it would have %zu"
+                           " bytes and the system takes %d", runtime, longest, SOCKET_PATH_MAX);
+    }
+    snprintf (endpoint, size, "ipc://%s/%s", runtime, name);
+    return 0;
+}
+
+static bool
+s_found (char *path, size_t size, const char *folder, size_t length, const char *middle,
+         const char *name)
+{
+    snprintf (path, size, "%.*s%s/%s", (int) length, folder, middle, name);
+    return access (path, X_OK) == 0;
+}
+
+int
+server_program (const char *name, char *path, size_t size, berth_error_t *err)
+{
+    char self [4096];
+    ssize_t length = readlink ("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0) {
+        self [length] = 0;
+        char *slash = strrchr (self, '/');
+        size_t folder = slash ? (size_t) (slash - self) : 0;
+        if (s_found (path, size, self, folder, "", name)
+            || s_found (path, size, self, folder, "/..", name)
+            || s_found (path, size, self, folder, "/../libexec/berth", name))
+            return 0;
+    }
+    const char *search = getenv ("PATH");
+    while (search && *search) {
+        size_t part = strcspn (search, ":");
+        if (part && s_found (path, size, search, part, "", name))
+            return 0;
+        search += part + (search [part] == ':');
+    }
+    berth_error_set (err->remedy, sizeof err->remedy, "install it beside berthd");
+    return berth_fail (err, BERTH_NOT_FOUND, "the program %s is missing", name);
+}
