@@ -8,11 +8,16 @@
 #include "log.h"
 #include "waiters.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ACTOR_MAGIC 0xac708001u
 #define TICK_RETRY_MS 1000
+
+//  The descriptor of an inbox tells of an arrival once, so an inbox is emptied before the next wait.
+enum { LOOK_INTERNAL = 1, LOOK_CLIENTS = 2 };
 
 //  A request of the batch, as it came.
 typedef struct {
@@ -26,6 +31,7 @@ struct actor {
     void *self;
     store_t *store;
     zsock_t *clients, *internal;
+    unsigned look;                  //  Inboxes that may hold something
     wiring_t *wiring;
     post_t *post;                   //  Of the actor's own thread
     arena_t *arena;
@@ -59,6 +65,7 @@ actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring
         self->clients = wiring_take (wiring, spec->code, NULL, INBOX_CLIENTS);
         self->internal = wiring_take (wiring, spec->code, NULL, INBOX_INTERNAL);
     }
+    self->look = LOOK_INTERNAL | LOOK_CLIENTS;
     self->arena = arena_new ();
     self->effects = effects_new ();
     self->waiters = waiters_new ();
@@ -403,13 +410,17 @@ s_send (void *context, actor_code_t to, const char *provider, const letter_t *le
 }
 
 static size_t
-s_fill (actor_t *self, zsock_t *inbox, size_t count)
+s_fill (actor_t *self, zsock_t *inbox, unsigned look, size_t count)
 {
+    if (!(self->look & look))
+        return count;
     void *socket = zsock_resolve (inbox);
     while (count < BERTH_BATCH_MAX) {
         item_t *item = &self->items [count];
-        if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data))
+        if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data)) {
+            self->look &= ~look;
             break;
+        }
         if (item->letter.magic != LETTER_MAGIC) {
             zmq_msg_close (&item->body);        //  A kick: it has no letter
             zmq_msg_close (&item->data);
@@ -439,7 +450,8 @@ static void
 s_turn (actor_t *self, unsigned due)
 {
     //  Steps first: what they finish makes room.
-    size_t count = s_fill (self, self->clients, s_fill (self, self->internal, 0));
+    size_t count = s_fill (self, self->internal, LOOK_INTERNAL, 0);
+    count = s_fill (self, self->clients, LOOK_CLIENTS, count);
     batch_t batch = { self, berth_wall_ms (), berth_mono_ms () };
     due |= s_due (self, batch.mono_ms);
     if (count == 0 && due == 0)
@@ -478,14 +490,14 @@ s_timeout (actor_t *self)
     return left < 0 ? 0 : left > 3600000 ? 3600000 : (long) left;
 }
 
-//  false on $TERM.
+//  Empties the pipe; false on $TERM.
 static bool
 s_pipe (zsock_t *pipe)
 {
-    char *command = zstr_recv_nowait (pipe);
-    bool term = command && streq (command, "$TERM");
-    zstr_free (&command);
-    return !term;
+    bool running = true;
+    for (char *command; (command = zstr_recv_nowait (pipe)); zstr_free (&command))
+        running = running && !streq (command, "$TERM");
+    return running;
 }
 
 void
@@ -497,23 +509,28 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
     zsock_signal (pipe, 0);
     if (self->spec.start)
         s_turn (self, DUE_START);
-    zmq_pollitem_t items [] = {
-        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
-        { zsock_resolve (self->internal), 0, ZMQ_POLLIN, 0 },
-        { zsock_resolve (self->clients), 0, ZMQ_POLLIN, 0 },
-        { extra ? zsock_resolve (extra) : NULL, self->spec.fd, ZMQ_POLLIN, 0 },
+    //  poll, not zmq_poll: that asks every socket twice in each wait, and the sum of it is a
+    //  quarter of the time of a read.
+    struct pollfd fds [] = {
+        { zsock_fd (pipe), POLLIN, 0 },
+        { zsock_fd (self->internal), POLLIN, 0 },
+        { zsock_fd (self->clients), POLLIN, 0 },
+        { extra ? zsock_fd (extra) : self->spec.fd, POLLIN, 0 },    //  Below zero: passed over
     };
-    int polled = extra || self->spec.fd >= 0 ? 4 : 3;
-    bool running = true, again = false;
+    bool running = s_pipe (pipe), again = turn != NULL;
     while (running) {
-        long timeout = again ? 0 : s_timeout (self);
+        long timeout = again || self->look ? 0 : s_timeout (self);
         if (turn && (timeout < 0 || timeout > every_ms))
             timeout = every_ms;
-        if (zmq_poll (items, polled, timeout) < 0 && errno != EINTR)
+        if (poll (fds, BERTH_COUNT (fds), (int) timeout) < 0 && errno != EINTR)
             break;
-        if (items [0].revents)
+        if (fds [0].revents)
             running = s_pipe (pipe);
-        if (self->spec.ready && items [3].revents)
+        if (fds [1].revents)
+            self->look |= LOOK_INTERNAL;
+        if (fds [2].revents)
+            self->look |= LOOK_CLIENTS;
+        if (self->spec.ready && fds [3].revents)
             s_ready (self);
         s_turn (self, 0);
         again = turn && turn (context);

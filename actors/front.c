@@ -8,6 +8,8 @@
 #include "ids.h"
 #include "peers.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -387,20 +389,23 @@ s_handle (front_t *self, const envelope_t *env)
         s_refuse (self, pending, &err);
 }
 
-static void
+//  Returns whether there may be more.
+static bool
 s_clients (front_t *self)
 {
     for (int turn = 0; turn < 256; turn++) {
         envelope_t envelope;
         if (s_receive (self, &envelope))
-            return;
+            return false;
         s_handle (self, &envelope);
         s_close (&envelope);
         arena_clear (self->arena);
     }
+    return true;
 }
 
-static void
+//  Returns whether there may be more.
+static bool
 s_answers (front_t *self)
 {
     void *socket = zsock_resolve (self->answers);
@@ -408,7 +413,7 @@ s_answers (front_t *self)
         answer_t answer;
         zmq_msg_t body, data;
         if (post_receive (socket, &answer, sizeof answer, &body, &data))
-            return;
+            return false;
         ENSURE (answer.magic == ANSWER_MAGIC);
         pending_t *pending = peers_pending (self->peers, answer.ticket);
         if (pending)
@@ -419,6 +424,7 @@ s_answers (front_t *self)
         }
         arena_clear (self->arena);
     }
+    return true;
 }
 
 static void
@@ -436,6 +442,16 @@ s_sweep (front_t *self)
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
 }
 
+//  Empties the pipe; false on $TERM.
+static bool
+s_pipe (zsock_t *pipe)
+{
+    bool running = true;
+    for (char *command; (command = zstr_recv_nowait (pipe)); zstr_free (&command))
+        running = running && !streq (command, "$TERM");
+    return running;
+}
+
 void
 front_actor (zsock_t *pipe, void *args)
 {
@@ -443,27 +459,25 @@ front_actor (zsock_t *pipe, void *args)
     CHECK (self, FRONT_MAGIC);
     self->post = post_new (self->wiring);
     zsock_signal (pipe, 0);
-    zmq_pollitem_t items [] = {
-        { zsock_resolve (pipe), 0, ZMQ_POLLIN, 0 },
-        { zsock_resolve (self->answers), 0, ZMQ_POLLIN, 0 },
-        { zsock_resolve (self->router), 0, ZMQ_POLLIN, 0 },
+    //  poll, not zmq_poll: see actor_run. A descriptor tells of an arrival once, and sending on the
+    //  ROUTER may swallow it: so both sockets are emptied, the ROUTER last, before the next wait.
+    struct pollfd fds [] = {
+        { zsock_fd (pipe), POLLIN, 0 },
+        { zsock_fd (self->answers), POLLIN, 0 },
+        { zsock_fd (self->router), POLLIN, 0 },
     };
-    bool running = true;
+    bool more = true, running = s_pipe (pipe);
     while (running) {
-        if (zmq_poll (items, 3, SWEEP_MS) < 0 && errno != EINTR)
+        if (poll (fds, BERTH_COUNT (fds), more ? 0 : SWEEP_MS) < 0 && errno != EINTR)
             break;
-        if (items [0].revents) {
-            char *command = zstr_recv_nowait (pipe);
-            running = !(command && streq (command, "$TERM"));
-            zstr_free (&command);
-        }
-        if (items [1].revents)
-            s_answers (self);
-        if (items [2].revents)
-            s_clients (self);
+        if (fds [0].revents)
+            running = s_pipe (pipe);
+        bool answers = more || fds [1].revents, clients = answers || fds [2].revents;
+        more = answers && s_answers (self);
+        more |= clients && s_clients (self);
         s_sweep (self);
     }
-    s_answers (self);       //  What the others said before they stopped
+    (void) s_answers (self);    //  What the others said before they stopped
     zsock_destroy (&self->router);
     zsock_destroy (&self->answers);
     post_destroy (&self->post);

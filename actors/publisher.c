@@ -227,6 +227,7 @@ s_turn (void *me)
         self->heads_due_ms = now_ms + PUBLISHER_HEAD_MS;
         s_heads (self);
     }
+    s_subscriptions (self);         //  Sending may swallow what the descriptor told
     return more;
 }
 
