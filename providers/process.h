@@ -5,8 +5,8 @@
 
 #include "base.h"
 
-//  When a process started, in clock ticks since boot (stat, field 22); 0: there is none. Pid, start
-//  and boot id together name a process for good.
+//  When a process started, in clock ticks since boot (stat, field 22); 0: there is none, or it has
+//  ended. Pid, start and boot id together name a process for good.
 uint64_t berth_process_start (int64_t pid);
 
 #endif

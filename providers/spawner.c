@@ -26,7 +26,8 @@ enum {
     CONTROL = 3,                    //  Where a shim finds its control socket, and the spawner its own
     PARKED_DEFAULT = 2, PARKED_MAX = 16,
     PARK_WAIT_MS = 20,              //  Not while the place that was asked for is being built
-    ANSWER_MAX = 65536
+    ANSWER_MAX = 65536,
+    GIVE_UP_MS = 3000               //  For taking back a place that was half open
 };
 
 struct spawner {
@@ -418,6 +419,20 @@ s_call (int call, const shim_open_t *open, int64_t deadline, arena_t *arena,
     return s_write_all (call, (const uint8_t *) "T", 1, deadline, err);
 }
 
+//  Tells the shim to give up, and sees it gone: what it takes back can't be what comes next.
+static void
+s_give_up (int call)
+{
+    int64_t deadline = berth_mono_ms () + GIVE_UP_MS;
+    char rest [256];
+    (void) shutdown (call, SHUT_WR);
+    while (s_wait (call, POLLIN, deadline, NULL) == 0) {
+        ssize_t got = recv (call, rest, sizeof rest, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+            break;
+    }
+}
+
 int
 spawner_open (spawner_t *self, const shim_open_t *open, int64_t deadline_mono_ms, arena_t *arena,
               shim_opened_t *ret_opened, berth_error_t *err)
@@ -435,6 +450,8 @@ spawner_open (spawner_t *self, const shim_open_t *open, int64_t deadline_mono_ms
     close (pair [1]);
     if (rc == 0)
         rc = s_call (pair [0], open, deadline_mono_ms, arena, ret_opened, err);
+    if (rc)
+        s_give_up (pair [0]);
     close (pair [0]);
     return rc;
 }

@@ -93,4 +93,7 @@ int tree_return (const char *place, const char *snapshot, const char *target, bo
 //  gone is fine. Nobody else should be at work in it: who fills it meanwhile gets a conflict.
 int tree_remove (const char *folder, berth_error_t *err);
 
+//  The same, but the folder itself stays: it may be mounted somewhere.
+int tree_empty (const char *folder, berth_error_t *err);
+
 #endif

@@ -141,8 +141,9 @@ s_empty (remove_t *self, int folder)
                        self->shown);
 }
 
-int
-tree_remove (const char *folder, berth_error_t *err)
+//  Empties the folder; 1 if it is not there.
+static int
+s_empty_at (const char *folder, berth_error_t *err)
 {
     remove_t self = { .shown = folder, .err = err };
     self.top = open (folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -151,13 +152,26 @@ tree_remove (const char *folder, berth_error_t *err)
         self.top = open (folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     if (self.top < 0)
-        return errno == ENOENT ? 0 : tree_fail (err, "cannot remove the folder", folder);
+        return errno == ENOENT ? 1 : tree_fail (err, "cannot empty the folder", folder);
     struct stat about;
     if (fstat (self.top, &about) == 0 && (about.st_mode & 0700) != 0700)
         (void) fchmod (self.top, 0700);         //  If it does not help, the next call says why
     int rc = s_empty (&self, self.top);
     close (self.top);
+    return rc;
+}
+
+int
+tree_empty (const char *folder, berth_error_t *err)
+{
+    return s_empty_at (folder, err) < 0 ? -1 : 0;
+}
+
+int
+tree_remove (const char *folder, berth_error_t *err)
+{
+    int rc = s_empty_at (folder, err);
     if (rc == 0 && rmdir (folder) && errno != ENOENT)
         rc = tree_fail (err, "cannot remove the folder", folder);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }

@@ -1,0 +1,529 @@
+//  places.c - owns the folders of places: how they are made, recorded, found and removed.
+
+#include "places.h"
+
+#include "clock.h"
+#include "codec.h"
+#include "ids.h"
+#include "tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+BERTH_SCHEMA (place_labels, PLACE_LABELS, 0, "Labels of a place.");
+BERTH_SCHEMA (place_record, PLACE_RECORD, 0, "The record in a place's folder.");
+
+enum {
+    PLACES_MAGIC = 0x91ace5,
+    CLAIMS_MAX = 256,               //  Calls at once; more than any provider's concurrency
+    UIDS_MAX = 1 << 20,
+    RECORD_MAX = 262144
+};
+
+//  Half made and half removed: <prefix><lease id>.<provider>
+#define NEW_PREFIX ".new-"
+#define OLD_PREFIX ".old-"
+
+struct places {
+    unsigned magic;
+    char *provider, *install;
+    char *state, *folder, *sockets;     //  <state>, <state>/places, <runtime>/p
+    spawner_t *spawner;
+    uint32_t uid_first, uid_count;
+
+    pthread_mutex_t lock;               //  Of what follows
+    pthread_cond_t yielded;
+    char claims [CLAIMS_MAX][BERTH_ID_SIZE];
+    uint8_t *uids;                      //  A bit each: taken
+    uint32_t uid_next;
+};
+
+//  ---------------------------------------------------------------------------------------------
+//  Taking turns
+
+int
+places_claim (places_t *self, const char *lease, int64_t deadline_ms, berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    struct timespec until = { deadline_ms / 1000, deadline_ms % 1000 * 1000000 };
+    pthread_mutex_lock (&self->lock);
+    for (;;) {
+        char *room = NULL;
+        bool taken = false;
+        for (size_t index = 0; index < CLAIMS_MAX; index++) {
+            char *claim = self->claims [index];
+            if (!*claim)
+                room = claim;
+            else if (strcmp (claim, lease) == 0)
+                taken = true;
+        }
+        if (!taken && room) {
+            snprintf (room, BERTH_ID_SIZE, "%s", lease);
+            pthread_mutex_unlock (&self->lock);
+            return 0;
+        }
+        if (pthread_cond_timedwait (&self->yielded, &self->lock, &until) == ETIMEDOUT) {
+            pthread_mutex_unlock (&self->lock);
+            return berth_fail (err, BERTH_PROVIDER_TIMEOUT,
+                               "another call for this lease did not end in time");
+        }
+    }
+}
+
+void
+places_yield (places_t *self, const char *lease)
+{
+    pthread_mutex_lock (&self->lock);
+    for (size_t index = 0; index < CLAIMS_MAX; index++)
+        if (strcmp (self->claims [index], lease) == 0)
+            *self->claims [index] = 0;
+    pthread_cond_broadcast (&self->yielded);
+    pthread_mutex_unlock (&self->lock);
+}
+
+//  ---------------------------------------------------------------------------------------------
+//  Host uids
+
+static void
+s_uid_mark (places_t *self, uint64_t uid, bool taken)
+{
+    if (uid < self->uid_first || uid - self->uid_first >= self->uid_count)
+        return;
+    uint32_t index = (uint32_t) (uid - self->uid_first);
+    pthread_mutex_lock (&self->lock);
+    if (taken)
+        self->uids [index / 8] |= (uint8_t) (1u << index % 8);
+    else
+        self->uids [index / 8] &= (uint8_t) ~(1u << index % 8);
+    pthread_mutex_unlock (&self->lock);
+}
+
+//  The next that is free, in turn, so that one is not used again soon.
+static int
+s_uid_take (places_t *self, uint64_t *ret_uid, berth_error_t *err)
+{
+    pthread_mutex_lock (&self->lock);
+    for (uint32_t tried = 0; tried < self->uid_count; tried++) {
+        uint32_t index = self->uid_next;
+        self->uid_next = (index + 1) % self->uid_count;
+        if (self->uids [index / 8] & 1u << index % 8)
+            continue;
+        self->uids [index / 8] |= (uint8_t) (1u << index % 8);
+        pthread_mutex_unlock (&self->lock);
+        *ret_uid = self->uid_first + index;
+        return 0;
+    }
+    pthread_mutex_unlock (&self->lock);
+    if (self->uid_count == 0) {
+        berth_error_set (err->remedy, sizeof err->remedy,
+                         "configure a range of host uids for places, or run berthd as a user");
+        return berth_fail (err, BERTH_PROVIDER_UNAVAILABLE,
+                           "wall 'own uid': no host uids are configured, and root's own is no wall");
+    }
+    berth_error_set (err->remedy, sizeof err->remedy,
+                     "release places, or configure a larger range of host uids");
+    return berth_fail (err, BERTH_PROVIDER_UNAVAILABLE,
+                       "wall 'own uid': all %u host uids for places are taken", self->uid_count);
+}
+
+//  ---------------------------------------------------------------------------------------------
+//  Records
+
+const char *
+places_id (const char *provider_lease, const char *lease)
+{
+    const char *colon = provider_lease ? strrchr (provider_lease, ':') : NULL;
+    return colon && berth_id_is (colon + 1) ? colon + 1 : lease;
+}
+
+static void
+s_locate (places_t *self, const char *id, arena_t *arena, place_t *place)
+{
+    char name [BERTH_ID_SIZE], *put = name;
+    for (const char *get = id; *get; get++)
+        if (*get != '-')
+            *put++ = *get;
+    *put = 0;
+    const char *disk = berth_has (place_record, &place->record, disk_mb) ? "/disk" : "";
+    place->id = arena_string (arena, id);
+    place->folder = arena_printf (arena, "%s/%s", self->folder, id);
+    place->workspace = arena_printf (arena, "%s%s/workspace", place->folder, disk);
+    place->home = arena_printf (arena, "%s%s/home", place->folder, disk);
+    place->socket = arena_printf (arena, "%s/%s", self->sockets, name);
+}
+
+int
+places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
+             berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    const char *path = arena_printf (arena, "%s/%s/place.msgpack", self->folder, id);
+    int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        if (errno == ENOENT)
+            return berth_fail (err, BERTH_NOT_FOUND, "there is no place '%s'", id);
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot open '%s'", path);
+    }
+    struct stat about;
+    berth_bytes_t bytes = { NULL, 0 };
+    if (fstat (fd, &about) == 0 && about.st_size <= RECORD_MAX) {
+        uint8_t *data = arena_take (arena, (size_t) about.st_size + 1);
+        ssize_t size = read (fd, data, (size_t) about.st_size);
+        if (size >= 0)
+            bytes = (berth_bytes_t) { data, (size_t) size };
+    }
+    close (fd);
+    place_t place = { 0 };
+    if (berth_unpack (&place_record_schema, bytes, arena, &place.record, err)) {
+        berth_error_set (err->cause, sizeof err->cause, "%s", err->text);
+        return berth_fail (err, BERTH_PROVIDER_ERROR, "the record '%s' cannot be read", path);
+    }
+    s_locate (self, id, arena, &place);
+    *ret_place = place;
+    return 0;
+}
+
+//  A file that is whole or not there.
+static int
+s_write (const char *folder, const char *name, berth_bytes_t bytes, arena_t *arena, bool sync,
+         berth_error_t *err)
+{
+    const char *path = arena_printf (arena, "%s/%s", folder, name);
+    const char *beside = arena_printf (arena, "%s.new", path);
+    int fd = open (beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok = fd >= 0 && write (fd, bytes.data, bytes.size) == (ssize_t) bytes.size
+        && (!sync || fsync (fd) == 0);
+    if (fd >= 0 && close (fd))
+        ok = false;
+    if (ok && rename (beside, path) == 0)
+        return 0;
+    return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot write '%s'", path);
+}
+
+int
+places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    return s_write (place->folder, "place.msgpack",
+                    berth_pack (&place_record_schema, &place->record, arena), arena, false, err);
+}
+
+//  ---------------------------------------------------------------------------------------------
+//  Making and removing
+
+static int
+s_folder (const char *path, const place_t *place, berth_error_t *err)
+{
+    if (mkdir (path, 0700))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", path);
+    uid_t uid = (uid_t) place->record.uid;
+    if (berth_has (place_record, &place->record, uid) && chown (path, uid, uid))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot give '%s' to uid %u", path, uid);
+    return 0;
+}
+
+//  A file system of its own, in memory: the one way to bound a folder that works everywhere. What
+//  the place writes there also counts as its memory.
+static int
+s_disk (const char *folder, const place_t *place, arena_t *arena, berth_error_t *err)
+{
+    const char *path = arena_printf (arena, "%s/disk", folder);
+    const char *how = arena_printf (arena, "size=%llum,mode=0711",
+                                    (unsigned long long) place->record.disk_mb);
+    if (mkdir (path, 0700))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", path);
+    if (mount ("berth", path, "tmpfs", MS_NOSUID | MS_NODEV, how) == 0)
+        return 0;
+    berth_error_set (err->cause, sizeof err->cause, "mount tmpfs: %s", strerror (errno));
+    berth_error_set (err->remedy, sizeof err->remedy,
+                     "run berthd as root, or leave diskMb out of the config and the policy");
+    return berth_fail (err, BERTH_PROVIDER_UNAVAILABLE,
+                       "wall 'diskMb': a file system of that size cannot be mounted here");
+}
+
+static void
+s_disk_end (const char *folder)
+{
+    char path [4200];
+    snprintf (path, sizeof path, "%s/disk", folder);
+    //  Not mounted, or not there: what is removed next says what is wrong.
+    (void) umount2 (path, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+static int
+s_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
+{
+    const char *inner = folder;
+    //  The umask must not take the way through it from the place's own user.
+    if (mkdir (folder, 0700) || (geteuid () == 0 && chmod (folder, 0711)))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", folder);
+    if (berth_has (place_record, &place->record, disk_mb)) {
+        if (s_disk (folder, place, arena, err))
+            return -1;
+        inner = arena_printf (arena, "%s/disk", folder);
+    }
+    if (s_folder (arena_printf (arena, "%s/workspace", inner), place, err)
+        || s_folder (arena_printf (arena, "%s/home", inner), place, err)
+        || s_write (folder, "place.msgpack",
+                    berth_pack (&place_record_schema, &place->record, arena), arena, true, err))
+        return -1;
+    //  Its record is synced, its name need not be: what a power cut takes away runs nowhere.
+    if (rename (folder, place->folder))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", place->folder);
+    return 0;
+}
+
+int
+places_make (places_t *self, const place_open_t *ask, const places_how_t *how, arena_t *arena,
+             place_t *ret_place, berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    place_labels_t labels = {
+        .install = self->install, .company = ask->company, .env = ask->env, .run = ask->run,
+        .issue = ask->issue, .lease = ask->lease
+    };
+    place_t place = { 0 };
+    berth_put (place_record, &place.record, v, 1);
+    place.record.provider = self->provider;
+    place.record.labels = arena_copy (arena, &labels, sizeof labels);
+    berth_put (place_record, &place.record, generation, ask->generation);
+    berth_put (place_record, &place.record, created_at, berth_wall_ms ());
+    if (how->disk_mb)
+        berth_put (place_record, &place.record, disk_mb, how->disk_mb);
+    if (how->own_uids) {
+        uint64_t uid = 0;
+        if (s_uid_take (self, &uid, err))
+            return -1;
+        berth_put (place_record, &place.record, uid, uid);
+    }
+    s_locate (self, ask->lease, arena, &place);
+    const char *folder = arena_printf (arena, "%s/" NEW_PREFIX "%s.%s", self->folder, ask->lease,
+                                       self->provider);
+    if (s_fill (&place, folder, arena, err)) {
+        s_disk_end (folder);
+        (void) tree_remove (folder, NULL);      //  The next start tries again
+        if (how->own_uids)
+            s_uid_mark (self, place.record.uid, false);
+        return -1;
+    }
+    *ret_place = place;
+    return 0;
+}
+
+int
+places_remove (places_t *self, const place_t *place, berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    //  Renamed first: a place is there as a whole, or on its way out.
+    char going [4300];
+    snprintf (going, sizeof going, "%s/" OLD_PREFIX "%s.%s", self->folder, place->id,
+              self->provider);
+    s_disk_end (place->folder);
+    if (rename (place->folder, going) && errno != ENOENT)
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot remove '%s'", place->folder);
+    if (tree_remove (going, err)) {
+        berth_error_set (err->cause, sizeof err->cause, "%s", err->text);
+        return berth_fail (err, BERTH_PROVIDER_ERROR, "the files of the place cannot be removed");
+    }
+    if (unlink (place->socket) && errno != ENOENT)
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot remove '%s'", place->socket);
+    if (berth_has (place_record, &place->record, uid))
+        s_uid_mark (self, place->record.uid, false);
+    return 0;
+}
+
+//  ---------------------------------------------------------------------------------------------
+//  Start, end, list
+
+typedef int (s_name_fn) (places_t *self, const char *name, void *context, berth_error_t *err);
+
+static int
+s_each (places_t *self, s_name_fn *each, void *context, berth_error_t *err)
+{
+    DIR *folder = opendir (self->folder);
+    if (!folder)
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot list '%s'", self->folder);
+    int rc = 0;
+    struct dirent *entry;
+    errno = 0;
+    while (rc == 0 && (entry = readdir (folder))) {
+        rc = each (self, entry->d_name, context, err);
+        errno = 0;
+    }
+    if (rc == 0 && errno)
+        rc = berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot list '%s'", self->folder);
+    closedir (folder);
+    return rc;
+}
+
+static int
+s_at_start (places_t *self, const char *name, void *context, berth_error_t *err)
+{
+    arena_t *arena = context;
+    if (berth_id_is (name)) {
+        place_t place;
+        if (places_find (self, name, arena, &place, err) == 0) {
+            if (berth_has (place_record, &place.record, uid))
+                s_uid_mark (self, place.record.uid, true);
+        }
+        else if (err->code != BERTH_NOT_FOUND)
+            return -1;
+    }
+    return 0;
+}
+
+//  What a crash left: never a place, nothing was started in it or everything was ended. Its uid
+//  could not be read, and is free: nothing runs with it.
+static int
+s_sweep (places_t *self, const char *name, void *context, berth_error_t *err)
+{
+    arena_t *arena = context;
+    const char *dot = strchr (name + 1, '.');
+    if (*name != '.' || !dot || strcmp (dot + 1, self->provider)
+        || (strncmp (name, NEW_PREFIX, strlen (NEW_PREFIX))
+            && strncmp (name, OLD_PREFIX, strlen (OLD_PREFIX))))
+        return 0;
+    const char *path = arena_printf (arena, "%s/%s", self->folder, name);
+    s_disk_end (path);
+    return tree_remove (path, err);
+}
+
+typedef struct {
+    provider_each_fn *each;
+    void *context;
+    arena_t *arena;
+} list_t;
+
+static int
+s_list_one (places_t *self, const char *name, void *context, berth_error_t *err)
+{
+    list_t *list = context;
+    place_t place;
+    if (!berth_id_is (name))
+        return 0;
+    arena_clear (list->arena);
+    if (places_find (self, name, list->arena, &place, err))
+        return err->code == BERTH_NOT_FOUND ? 0 : -1;       //  Removed meanwhile
+    if (strcmp (place.record.provider, self->provider)
+        || strcmp (place.record.labels->install, self->install))
+        return 0;
+    const char *key = arena_printf (list->arena, "%s:%s", self->provider, name);
+    berth_bytes_t labels = berth_pack (&place_labels_schema, place.record.labels, list->arena);
+    if (list->each (list->context, key, labels))
+        return berth_fail (err, BERTH_PROVIDER_ERROR, "the list of places was broken off");
+    return 0;
+}
+
+int
+places_list (places_t *self, provider_each_fn *each, void *context, berth_error_t *err)
+{
+    CHECK (self, PLACES_MAGIC);
+    own (arena) arena = arena_new ();
+    list_t list = { each, context, arena };
+    return s_each (self, s_list_one, &list, err);
+}
+
+const char *
+places_state (const places_t *self)
+{
+    return self->state;
+}
+
+const char *
+places_provider (const places_t *self)
+{
+    return self->provider;
+}
+
+spawner_t *
+places_spawner (const places_t *self)
+{
+    return self->spawner;
+}
+
+static char *
+s_join (const char *left, const char *right)
+{
+    char *path = NULL;
+    ENSURE (asprintf (&path, "%s%s", left, right) >= 0);
+    return path;
+}
+
+//  Makes a folder that may be there. `mode` is given to what we make, never taken away again.
+static int
+s_make_folder (const char *path, mode_t mode, berth_error_t *err)
+{
+    if (mkdir (path, mode) == 0) {
+        if (chmod (path, mode) == 0)
+            return 0;
+    }
+    else if (errno == EEXIST)
+        return 0;
+    berth_error_set (err->remedy, sizeof err->remedy, "make the folder writable for berthd");
+    return berth_fail_errno (err, BERTH_PROVIDER_UNAVAILABLE, "cannot make '%s'", path);
+}
+
+int
+places_open (places_t **ret_self, const provider_host_t *host, const char *provider,
+             berth_error_t *err)
+{
+    char *state = realpath (host->state, NULL);
+    if (!state)
+        return berth_fail_errno (err, BERTH_PROVIDER_UNAVAILABLE, "no state directory '%s'",
+                                 host->state);
+    own (places) self = calloc (1, sizeof *self);
+    ENSURE (self);
+    self->magic = PLACES_MAGIC;
+    self->provider = strdup (provider);
+    self->install = strdup (host->install_id);
+    self->state = state;
+    self->folder = s_join (state, "/places");
+    self->sockets = s_join (host->runtime, "/p");
+    self->spawner = host->spawner;
+    self->uid_first = host->uid_first;
+    self->uid_count = host->uid_count < UIDS_MAX ? host->uid_count : UIDS_MAX;
+    self->uids = calloc (1, self->uid_count / 8 + 1);
+    ENSURE (self->provider && self->install && self->uids);
+    pthread_mutex_init (&self->lock, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init (&clock);
+    pthread_condattr_setclock (&clock, CLOCK_MONOTONIC);
+    pthread_cond_init (&self->yielded, &clock);
+    pthread_condattr_destroy (&clock);
+
+    own (arena) arena = arena_new ();
+    mode_t mode = geteuid () == 0 ? 0711 : 0700;
+    if (s_make_folder (self->folder, mode, err) || s_make_folder (self->sockets, 0700, err)
+        || s_each (self, s_at_start, arena, err) || s_each (self, s_sweep, arena, err))
+        return -1;
+    *ret_self = take (self);
+    return 0;
+}
+
+void
+places_destroy (places_t **self_p)
+{
+    places_t *self = *self_p;
+    if (!self)
+        return;
+    CHECK (self, PLACES_MAGIC);
+    pthread_cond_destroy (&self->yielded);
+    pthread_mutex_destroy (&self->lock);
+    free (self->provider);
+    free (self->install);
+    free (self->state);
+    free (self->folder);
+    free (self->sockets);
+    free (self->uids);
+    self->magic = 0;
+    free (self);
+    *self_p = NULL;
+}

@@ -1,0 +1,148 @@
+//  places.h - what the built-in providers share: places as folders of this host.
+//
+//  <state>/places/<lease id>/      0711 by root (the place's own user comes by), 0700 by a user
+//      place.msgpack               a place_record: labels, generation, provider, host uid
+//      workspace/ home/            the place's user's, 0700
+//      disk/                       with diskMb: a file system of that size that holds both
+//      snapshot                    what was realized (tree.h)
+//      shim.log shim.msgpack       the shim's
+//
+//  A folder appears under its name only when it is whole: it is made beside, its record synced, and
+//  renamed before anything is started in it. The lease's id is the key: its calls take turns.
+
+#ifndef BERTH_PLACES_H_INCLUDED
+#define BERTH_PLACES_H_INCLUDED
+
+#include "provider.h"
+#include "words.h"
+
+#define PLACE_LABELS(F, T) \
+    F (T, STR,   install,   "install",   REQUIRED, 64, "Which Berth made it.") \
+    F (T, STR,   company,   "company",   REQUIRED, 64, "For whom.") \
+    F (T, ID,    env,       "environment", REQUIRED, 36, "In which environment.") \
+    F (T, STR,   run,       "run",       NULLABLE, 128, "For which run.") \
+    F (T, STR,   issue,     "issue",     NULLABLE, 128, "For which issue.") \
+    F (T, ID,    lease,     "lease",     REQUIRED, 36, "For which lease.")
+BERTH_MESSAGE (place_labels, PLACE_LABELS);
+
+#define PLACE_RECORD(F, T) \
+    F (T, U64,   v,         "v",         REQUIRED, 0, "Version of this record: 1.") \
+    F (T, STR,   provider,  "provider",  REQUIRED, 64, "Who made it.") \
+    F (T, OBJ (place_labels), labels, "labels", REQUIRED, 0, "Whose it is.") \
+    F (T, U64,   generation, "generation", REQUIRED, 0, "Of the lease that holds it.") \
+    F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Its own host uid and gid; absent: the caller's.") \
+    F (T, U64,   disk_mb,   "diskMb",    OPTIONAL, 0, "Size of its own file system; absent: none.") \
+    F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was made.") \
+    F (T, ANY,   opened,    "opened",    OPTIONAL | OBJECT, 131072, "The answer of its acquire.")
+BERTH_MESSAGE (place_record, PLACE_RECORD);
+
+//  One place; lives in the arena of the call.
+typedef struct {
+    const char *id;                 //  Of the lease that it was made for
+    const char *folder;
+    const char *workspace;          //  On the host
+    const char *home;
+    const char *socket;             //  Of its shim
+    place_record_t record;
+} place_t;
+
+typedef struct places places_t;
+
+//  What a provider adds before the shim is asked: argv, walls, environment; the rest of `open` is
+//  filled already. `metadata` is laid over what every place tells (provider, remoteCwd,
+//  shellCommand, endsBy, limitsBy, uid).
+typedef struct {
+    shim_open_t open;
+    berth_bytes_t metadata;
+} places_plan_t;
+typedef int (places_plan_fn) (void *context, const place_open_t *ask, const place_t *place,
+                              arena_t *arena, places_plan_t *plan, berth_error_t *err);
+
+typedef struct {
+    bool own_uids;                  //  Give each place a host uid of its own
+    uint64_t disk_mb;               //  0: no file system of its own
+    places_plan_fn *plan;
+    void *context;
+} places_how_t;
+
+//  Makes <state>/places and <runtime>/p, removes what a crash left half made, reads which uids are
+//  taken. Errors: provider_unavailable with the path and a remedy.
+int places_open (places_t **ret_self, const provider_host_t *host, const char *provider,
+                 berth_error_t *err);
+void places_destroy (places_t **self_p);
+
+//  Where the host's state stands, without links.
+const char *places_state (const places_t *self);
+const char *places_provider (const places_t *self);
+spawner_t *places_spawner (const places_t *self);
+
+//  ---- the verbs, with the contract of provider.h
+
+int places_acquire (places_t *self, const place_open_t *ask, const places_how_t *how,
+                    int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
+                    berth_error_t *err);
+int places_resume (places_t *self, const place_open_t *ask, const char *provider_lease,
+                   int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
+                   berth_error_t *err);
+int places_close (places_t *self, const place_close_t *ask, int64_t deadline_ms,
+                  berth_error_t *err);
+int places_realize (places_t *self, const place_realize_t *ask, const char *cwd,
+                    provider_progress_fn *progress, void *context, int64_t deadline_ms,
+                    arena_t *arena, place_realized_t *ret_realized, berth_error_t *err);
+int places_give_back (places_t *self, const place_return_t *ask, provider_progress_fn *progress,
+                      void *context, int64_t deadline_ms, arena_t *arena,
+                      workspace_returned_t *ret_returned, berth_error_t *err);
+int places_list (places_t *self, provider_each_fn *each, void *context, berth_error_t *err);
+
+//  Runs a program without arguments in an open place and waits for its end: did it exit with 0?
+int places_run (places_t *self, const char *id, const char *program, int64_t deadline_ms,
+                berth_error_t *err);
+
+//  ---- for plans
+
+//  "bash" if the host has one, else "sh": the place's is the host's.
+const char *places_shell (void);
+
+//  The text of an absolute path; NULL with invalid_request naming the field.
+const char *places_path (berth_bytes_t path, arena_t *arena, const char *field, berth_error_t *err);
+
+//  Names of variables with texts? invalid_request names the field.
+int places_check_env (berth_bytes_t env, const char *field, berth_error_t *err);
+
+//  Defaults of each exec's environment: our own, then the policy's, then the config's.
+berth_blobs_t places_env (const char *home, berth_bytes_t policy, berth_bytes_t config,
+                          arena_t *arena);
+
+//  ---- inside (the files of places)
+
+//  Calls for one lease take turns: waits until nobody else is at it. provider_timeout.
+int places_claim (places_t *self, const char *lease, int64_t deadline_ms, berth_error_t *err);
+void places_yield (places_t *self, const char *lease);
+
+//  The place's id, out of "<provider>:<id>", else the lease's.
+const char *places_id (const char *provider_lease, const char *lease);
+
+//  Reads a place; not_found if there is none.
+int places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
+                 berth_error_t *err);
+
+//  Makes the folder, with record, workspace and home.
+int places_make (places_t *self, const place_open_t *ask, const places_how_t *how, arena_t *arena,
+                 place_t *ret_place, berth_error_t *err);
+
+//  Writes the record anew, by rename.
+int places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err);
+
+//  Does its shim hold it?
+bool places_alive (const place_t *place, int64_t deadline_ms);
+
+//  Tells its shim that it has a new holder: record.generation.
+int places_fence (const place_t *place, int64_t deadline_ms, berth_error_t *err);
+
+//  Ends what runs in it: the shim is told, and it is looked after that it is true.
+int places_end (places_t *self, const place_t *place, int64_t deadline_ms, berth_error_t *err);
+
+//  Removes the folder and all that belongs to it; its uid is free again.
+int places_remove (places_t *self, const place_t *place, berth_error_t *err);
+
+#endif

@@ -1,0 +1,108 @@
+//  providers.c - owns the list of providers, and how a config finds and passes its own.
+
+#include "provider.h"
+
+#include "codec.h"
+
+#include <string.h>
+
+extern const provider_t provider_local, provider_bubblewrap, provider_fake, provider_fault;
+
+static const provider_t *const s_list [] = {
+    &provider_local, &provider_bubblewrap, &provider_fake, &provider_fault
+};
+
+const provider_t *
+provider_at (size_t index)
+{
+    return index < BERTH_COUNT (s_list) ? s_list [index] : NULL;
+}
+
+const provider_t *
+provider_by_name (const char *name)
+{
+    for (size_t index = 0; index < BERTH_COUNT (s_list); index++)
+        if (strcmp (s_list [index]->name, name) == 0)
+            return s_list [index];
+    return NULL;
+}
+
+//  Paperclip's form of a provider key: ^[a-z0-9][a-z0-9._-]*$
+static bool
+s_is_key (const char *text)
+{
+    if (!text || !*text || strchr ("._-", *text))
+        return false;
+    return text [strspn (text, "abcdefghijklmnopqrstuvwxyz0123456789._-")] == 0;
+}
+
+static int
+s_of_sandbox (berth_bytes_t config, arena_t *arena, const provider_t **ret_provider,
+              berth_error_t *err)
+{
+    const char *name = "fake";
+    if (any_get (config, "provider").size) {
+        name = any_text (config, "provider", arena);
+        if (!s_is_key (name)) {
+            if (err)
+                berth_error_set (err->field, sizeof err->field, "config.provider");
+            return berth_fail (err, BERTH_INVALID, "config.provider is no key of a provider");
+        }
+    }
+    //  The host without walls is a driver of its own, with rules of its own.
+    const provider_t *provider = strcmp (name, "local") ? provider_by_name (name) : NULL;
+    if (!provider) {
+        if (err)
+            berth_error_set (err->provider, sizeof err->provider, "%s", name);
+        return berth_fail (err, BERTH_UNSUPPORTED_ENVIRONMENT,
+                           "Sandbox provider \"%.64s\" is not registered as a built-in provider.",
+                           name);
+    }
+    *ret_provider = provider;
+    return 0;
+}
+
+int
+provider_of (environment_driver_t driver, berth_bytes_t config, arena_t *arena,
+             const provider_t **ret_provider, berth_error_t *err)
+{
+    switch (driver) {
+        case environment_driver_LOCAL:
+            *ret_provider = &provider_local;
+            return 0;
+        case environment_driver_SANDBOX:
+            return s_of_sandbox (config, arena, ret_provider, err);
+        case environment_driver_SSH:
+        case environment_driver_PLUGIN:
+        case environment_driver_NONE:
+        case environment_driver_COUNT:
+            break;
+    }
+    const char *name = berth_enum_text (&environment_driver_enum, (int) driver);
+    if (err)
+        berth_error_set (err->driver, sizeof err->driver, "%s", name);
+    return berth_fail (err, BERTH_UNSUPPORTED_ENVIRONMENT,
+                       "this service has no provider for driver \"%s\"", name);
+}
+
+int
+provider_check_config (const provider_t *provider, void *self, berth_bytes_t config,
+                       arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    berth_bytes_t key = any_get (config, "provider");
+    berth_bytes_t own = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, arena);
+    void *shape = arena_take (arena, provider->config->size);
+    if (berth_unpack (provider->config, own, arena, shape, err)) {
+        if (err && err->field [0]) {
+            char field [sizeof err->field];
+            memcpy (field, err->field, sizeof field);
+            berth_error_set (err->field, sizeof err->field, "config.%.80s", field);
+        }
+        return -1;
+    }
+    berth_bytes_t normal = own;
+    if (self && provider->validate && provider->validate (self, own, arena, &normal, err))
+        return -1;
+    *ret_normal = key.size ? any_set (normal, "provider", key, arena) : normal;
+    return 0;
+}
