@@ -39,7 +39,7 @@ enum { PROVIDER_CAPABILITIES (PROVIDER_CAN_) };
     F (T, STR,   status,    "status",    REQUIRED, 16, "ready, unavailable or unsupported (for tests only).") \
     F (T, STRS,  can,       "capabilities", REQUIRED, 32, "From the table of capabilities.") \
     F (T, U64,   concurrency, "concurrency", REQUIRED, 0, "Calls it takes at once.") \
-    F (T, U64,   calls,     "calls",     REQUIRED, 0, "Calls under way.") \
+    F (T, U64,   calls,     "calls",     OPTIONAL, 0, "Calls under way, where known.") \
     F (T, LIST (describe_field), config, "config", REQUIRED, 64, "Fields of its config.")
 BERTH_MESSAGE (provider_info, PROVIDER_INFO);
 

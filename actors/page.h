@@ -1,0 +1,20 @@
+//  page.h - how much fits into one answer of a list.
+
+#ifndef BERTH_PAGE_H_INCLUDED
+#define BERTH_PAGE_H_INCLUDED
+
+#include "arena.h"
+#include "schema.h"
+
+//  A page ends at its limit of rows, and before it outgrows a frame (bytes and elements): the
+//  cursor leads on from there. Begin with a zeroed one.
+typedef struct {
+    size_t rows, bytes, elements;
+} page_t;
+
+//  Counts one more row. false: it does not fit any more, the page ends before it. The first row
+//  always fits.
+bool page_takes (page_t *self, uint64_t limit, const berth_schema_t *schema, const void *row,
+                 arena_t *arena);
+
+#endif

@@ -1,0 +1,315 @@
+//  registry_config.c - owns the shapes of config and policy (Paperclip: reference, section 2).
+
+#include "registry_parts.h"
+
+#include "codec.h"
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t MAX_LEASE_MS = 31536000000u;
+
+//  Driver ssh. `port` may come as text; a private key would become a secret.
+#define SECRET_REF(F, T) \
+    F (T, STR,   type,      "type",      REQUIRED, 16, "secret_ref.") \
+    F (T, ID,    secret,    "secretId",  REQUIRED, 36, "The secret.") \
+    F (T, ANY,   version,   "version",   OPTIONAL, 16, "latest (default), or its number.")
+BERTH_MESSAGE (secret_ref, SECRET_REF);
+BERTH_SCHEMA (secret_ref, SECRET_REF, SCHEMA_STRICT, "A reference to a secret.");
+
+#define SSH_CONFIG(F, T) \
+    F (T, STR,   host,      "host",      REQUIRED | POSITIVE, 255, "Where it is.") \
+    F (T, ANY,   port,      "port",      OPTIONAL, 16, "1..65535 (22).") \
+    F (T, STR,   username,  "username",  REQUIRED | POSITIVE, 128, "Whose account.") \
+    F (T, STR,   path,      "remoteWorkspacePath", REQUIRED | POSITIVE, 4096, "Absolute folder there.") \
+    F (T, ANY,   key,       "privateKey", NULLABLE | SECRET, 16384, "Null.") \
+    F (T, OBJ (secret_ref), key_ref, "privateKeySecretRef", NULLABLE, 0, "The secret that holds the key.") \
+    F (T, STR,   known_hosts, "knownHosts", NULLABLE, 32768, "Keys of the host.") \
+    F (T, BOOL,  strict,    "strictHostKeyChecking", OPTIONAL, 0, "Refuse unknown hosts (true).")
+BERTH_MESSAGE (ssh_config, SSH_CONFIG);
+BERTH_SCHEMA (ssh_config, SSH_CONFIG, SCHEMA_STRICT | SCHEMA_ROW, "Config of driver ssh.");
+
+#define PLUGIN_CONFIG(F, T) \
+    F (T, STR,   plugin,    "pluginKey", REQUIRED | POSITIVE, 128, "The plugin.") \
+    F (T, STR,   driver,    "driverKey", REQUIRED | POSITIVE, 64, "Its driver.") \
+    F (T, ANY,   config,    "driverConfig", OPTIONAL | OBJECT, 65536, "The driver's own settings ({}).")
+BERTH_MESSAGE (plugin_config, PLUGIN_CONFIG);
+BERTH_SCHEMA (plugin_config, PLUGIN_CONFIG, SCHEMA_STRICT, "Config of driver plugin.");
+
+static int
+s_refuse (berth_error_t *err, berth_code_t code, const char *field, const char *what)
+{
+    berth_error_set (err->field, sizeof err->field, "%s", field);
+    return berth_fail (err, code, "%s %s", field, what);
+}
+
+static int
+s_wrong (berth_error_t *err, const char *field, const char *what)
+{
+    return s_refuse (err, BERTH_INVALID, field, what);
+}
+
+//  Reads the config of a driver by its schema; the path of a bad field begins with `config`.
+static int
+s_read (const berth_schema_t *schema, berth_bytes_t config, arena_t *arena, void *ret_message,
+        berth_error_t *err)
+{
+    if (berth_unpack (schema, config, arena, ret_message, err) == 0)
+        return 0;
+    char text [sizeof err->text], field [sizeof err->field];
+    memcpy (text, err->text, sizeof text);
+    memcpy (field, err->field, sizeof field);
+    berth_error_set (err->field, sizeof err->field, "config%s%.80s", field [0] ? "." : "", field);
+    return berth_fail (err, BERTH_INVALID, "config: %.240s", text);
+}
+
+//  ---- values that may come as text
+
+static bool
+s_number (berth_bytes_t value, uint64_t *ret_number)
+{
+    wire_t wire = { value.data, value.data + value.size };
+    wire_token_t token;
+    if (value.size == 0 || wire_next (&wire, &token))
+        return false;
+    if (token.type == WIRE_UINT) {
+        *ret_number = token.number;
+        return true;
+    }
+    if (token.type != WIRE_STR || token.size == 0 || token.size > 15)
+        return false;
+    uint64_t number = 0;
+    for (size_t at = 0; at < token.size; at++) {
+        if (token.data [at] < '0' || token.data [at] > '9')
+            return false;
+        number = number * 10 + (uint64_t) (token.data [at] - '0');
+    }
+    *ret_number = number;
+    return true;
+}
+
+static bool
+s_is_text (berth_bytes_t value, const char *text)
+{
+    wire_t wire = { value.data, value.data + value.size };
+    wire_token_t token;
+    return value.size && wire_next (&wire, &token) == 0 && token.type == WIRE_STR
+        && token.size == strlen (text) && memcmp (token.data, text, token.size) == 0;
+}
+
+static const char *
+s_trimmed (const char *text, arena_t *arena)
+{
+    text += strspn (text, " \t\r\n");
+    size_t size = strlen (text);
+    while (size && strchr (" \t\r\n", text [size - 1]))
+        size--;
+    return arena_text (arena, text, size);
+}
+
+//  Every element of a packed list is an absolute path.
+static int
+s_absolute (berth_bytes_t list, const char *field, berth_error_t *err)
+{
+    wire_t wire = { list.data, list.data + list.size };
+    wire_token_t token;
+    if (list.size == 0)
+        return 0;
+    if (wire_next (&wire, &token) || token.type != WIRE_ARRAY)
+        return s_wrong (err, field, "must be a list of paths");
+    for (size_t left = token.size; left; left--)
+        if (wire_next (&wire, &token) || (token.type != WIRE_STR && token.type != WIRE_BIN)
+            || token.size == 0 || token.data [0] != '/' || memchr (token.data, 0, token.size))
+            return s_wrong (err, field, "must hold absolute paths");
+    return 0;
+}
+
+//  What every place sees of the host is the operator's to say.
+static int
+s_read_only (const config_rules_t *rules, berth_bytes_t list, const char *field, berth_error_t *err)
+{
+    if (list.size == 0)
+        return 0;
+    if (!(rules->roles & (ROLE_OPERATOR | ROLE_INTERNAL)))
+        return s_refuse (err, BERTH_FORBIDDEN, field, "may be set by an operator only");
+    return s_absolute (list, field, err);
+}
+
+//  Names of environment variables, to text.
+static int
+s_env (berth_bytes_t env, const char *field, berth_error_t *err)
+{
+    size_t at = 0;
+    berth_bytes_t key, value;
+    while (any_each (env, &at, &key, &value)) {
+        bool good = key.size && !(key.data [0] >= '0' && key.data [0] <= '9');
+        for (size_t index = 0; good && index < key.size; index++)
+            good = key.data [index] < 0x80
+                && strchr ("_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+                           key.data [index]) && key.data [index];
+        if (!good)
+            return s_wrong (err, field, "holds a name that is no name of a variable");
+        wire_t wire = { value.data, value.data + value.size };
+        wire_token_t token;
+        if (wire_next (&wire, &token) || (token.type != WIRE_STR && token.type != WIRE_BIN)
+            || memchr (token.data, 0, token.size))
+            return s_wrong (err, field, "must hold texts without NUL");
+    }
+    return 0;
+}
+
+//  ---- drivers
+
+static int
+s_secret_ref (const secret_ref_t *ref, berth_error_t *err)
+{
+    uint64_t version;
+    if (strcmp (ref->type, "secret_ref"))
+        return s_wrong (err, "config.privateKeySecretRef.type", "must be 'secret_ref'");
+    if (ref->version.size && !s_is_text (ref->version, "latest")
+        && (!s_number (ref->version, &version) || version == 0))
+        return s_wrong (err, "config.privateKeySecretRef.version",
+                        "must be 'latest' or a number from 1");
+    return 0;
+}
+
+static int
+s_ssh (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    static const uint8_t latest [] = "\xa6latest";
+    ssh_config_t ssh;
+    if (s_read (&ssh_config_schema, config, arena, &ssh, err))
+        return -1;
+    if (ssh.key.size)
+        return s_refuse (err, BERTH_UNSUPPORTED, "config.privateKey",
+                         "cannot be kept yet: this service has no secrets");
+    ssh.host = s_trimmed (ssh.host, arena);
+    if (!*ssh.host)
+        return s_wrong (err, "config.host", "must not be empty");
+    uint64_t port = 22;
+    if (ssh.port.size && (!s_number (ssh.port, &port) || port < 1 || port > 65535))
+        return s_wrong (err, "config.port", "must be a number from 1 to 65535");
+    if (ssh.path [0] != '/')
+        return s_wrong (err, "config.remoteWorkspacePath", "must be an absolute path");
+    if (ssh.key_ref) {
+        if (s_secret_ref (ssh.key_ref, err))
+            return -1;
+        secret_ref_t *ref = arena_copy (arena, ssh.key_ref, sizeof *ref);
+        if (!ref->version.size)
+            ref->version = (berth_bytes_t) { latest, sizeof latest - 1 };
+        ssh.key_ref = ref;
+    }
+    if (ssh.known_hosts && !*s_trimmed (ssh.known_hosts, arena))
+        ssh.known_hosts = NULL;
+    if (!berth_has (ssh_config, &ssh, strict))
+        berth_put (ssh_config, &ssh, strict, true);
+    berth_bytes_t numbered = any_set_number (berth_empty_map, "port", port, arena);
+    ssh.port = any_get (numbered, "port");
+    *ret_normal = berth_pack (&ssh_config_schema, &ssh, arena);
+    return 0;
+}
+
+static int
+s_plugin (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    plugin_config_t plugin;
+    if (s_read (&plugin_config_schema, config, arena, &plugin, err))
+        return -1;
+    if (strchr ("._-", plugin.driver [0])
+        || plugin.driver [strspn (plugin.driver, "abcdefghijklmnopqrstuvwxyz0123456789._-")])
+        return s_wrong (err, "config.driverKey", "must match ^[a-z0-9][a-z0-9._-]*$");
+    if (!plugin.config.size)
+        plugin.config = berth_empty_map;
+    *ret_normal = berth_pack (&plugin_config_schema, &plugin, arena);
+    return 0;
+}
+
+bool
+registry_has (const context_t *context, const provider_t *provider)
+{
+    return !provider->for_tests || context->test_providers || strcmp (provider->name, "fake") == 0;
+}
+
+static int
+s_sandbox (const config_rules_t *rules, berth_bytes_t config, arena_t *arena,
+           berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    const provider_t *provider;
+    if (provider_of (environment_driver_SANDBOX, config, arena, &provider, err)) {
+        if (!err->field [0])
+            berth_error_set (err->field, sizeof err->field, "config.provider");
+        return -1;
+    }
+    berth_error_set (err->provider, sizeof err->provider, "%s", provider->name);
+    if (!registry_has (rules->context, provider)) {
+        berth_error_set (err->field, sizeof err->field, "config.provider");
+        return berth_fail (err, BERTH_UNSUPPORTED_ENVIRONMENT,
+                           "Sandbox provider \"%s\" is not registered as a built-in provider.",
+                           provider->name);
+    }
+    if (rules->to_save && provider->for_tests && !rules->context->test_providers) {
+        berth_error_set (err->field, sizeof err->field, "config.provider");
+        return berth_fail (err, BERTH_INVALID, "Built-in fake sandbox environments are reserved for "
+                           "internal probes and cannot be saved.");
+    }
+    uint64_t timeout_ms;
+    if (s_number (any_get (config, "timeoutMs"), &timeout_ms))
+        config = any_set_number (config, "timeoutMs", timeout_ms, arena);
+    if (provider_check_config (provider, NULL, config, arena, &config, err)
+        || s_read_only (rules, any_get (config, "readOnlyPaths"), "config.readOnlyPaths", err)
+        || (berth_schema_field (provider->config, "env")
+            && s_env (any_get (config, "env"), "config.env", err)))
+        return -1;
+    config = any_set_text (config, "provider", provider->name, arena);
+    if (berth_schema_field (provider->config, "reuseLease")
+        && any_is_null (any_get (config, "reuseLease")))
+        config = any_set_truth (config, "reuseLease", false, arena);
+    *ret_normal = config;
+    return 0;
+}
+
+int
+registry_config (const config_rules_t *rules, environment_driver_t driver, berth_bytes_t config,
+                 arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    berth_error_set (err->driver, sizeof err->driver, "%s",
+                     berth_enum_text (&environment_driver_enum, (int) driver));
+    config = any_merge (berth_empty_map, config, true, arena);
+    switch (driver) {
+        case environment_driver_LOCAL:
+            *ret_normal = config;
+            return 0;
+        case environment_driver_SSH:
+            return s_ssh (config, arena, ret_normal, err);
+        case environment_driver_SANDBOX:
+            return s_sandbox (rules, config, arena, ret_normal, err);
+        case environment_driver_PLUGIN:
+            return s_plugin (config, arena, ret_normal, err);
+        case environment_driver_NONE:
+        case environment_driver_COUNT:
+        default:
+            return berth_fail (err, BERTH_INTERNAL, "a driver without a shape");
+    }
+}
+
+int
+registry_policy (const config_rules_t *rules, const environment_policy_t *policy, arena_t *arena,
+                 berth_error_t *err)
+{
+    if (!policy)
+        return 0;
+    wire_t wire = { policy->max_lease.data, policy->max_lease.data + policy->max_lease.size };
+    wire_token_t token;
+    if (policy->max_lease.size && !s_is_text (policy->max_lease, "none")
+        && (wire_next (&wire, &token) || token.type != WIRE_UINT || token.number == 0
+            || token.number > MAX_LEASE_MS))
+        return s_wrong (err, "policy.maxLeaseMs",
+                        "must be a number of ms above 0, at most a year, or \"none\"");
+    if (s_env (policy->env, "policy.env", err))
+        return -1;
+    if (policy->read_only.count == 0)
+        return 0;
+    berth_bytes_t packed = berth_pack (&environment_policy_schema, policy, arena);
+    return s_read_only (rules, any_get (packed, "readOnlyPaths"), "policy.readOnlyPaths", err);
+}

@@ -1,0 +1,47 @@
+//  registry_parts.h - what the files of the registry share. For registry*.c and capabilities.c only.
+
+#ifndef BERTH_REGISTRY_PARTS_H_INCLUDED
+#define BERTH_REGISTRY_PARTS_H_INCLUDED
+
+#include "registry.h"
+
+#define REGISTRY_MAGIC 0x4e615701u
+
+struct registry {
+    uint32_t magic;
+    const context_t *context;
+    actor_t *actor;
+};
+
+//  ---- registry_config.c
+
+//  Is this a config of that driver, in Paperclip's strict shape? *ret_normal is what is kept:
+//  defaults filled in, null keys gone. to_save: providers that can only be probed are refused.
+//  Errors: invalid_request with the field's path, unsupported, unsupported_environment, forbidden
+//  (what only an operator may set).
+typedef struct {
+    const context_t *context;
+    unsigned roles;
+    bool to_save;
+} config_rules_t;
+int registry_config (const config_rules_t *rules, environment_driver_t driver, berth_bytes_t config,
+                     arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err);
+
+//  Is this a policy? NULL is one.
+int registry_policy (const config_rules_t *rules, const environment_policy_t *policy,
+                     arena_t *arena, berth_error_t *err);
+
+//  May this service use the provider at all? (`fault` exists only for tests.)
+bool registry_has (const context_t *context, const provider_t *provider);
+
+//  ---- registry_probe.c
+
+handler_fn registry_probe, registry_probe_config, registry_provider_probe, registry_step_done;
+
+//  ---- capabilities.c
+
+handler_fn registry_capabilities, registry_provider_list, registry_provider_get,
+           registry_provider_validate;
+
+
+#endif
