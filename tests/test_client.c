@@ -5,181 +5,102 @@
 
 #include "client.h"
 #include "clock.h"
+#include "fake_bus.h"
 #include "ids.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <zmq.h>
 
-//  ---- the service: one thread, started and ended by the tests
-
-typedef struct {
-    pthread_t thread;
-    char endpoint [300];
-    atomic_bool stop;
-    atomic_int heard, credits, cancels, outrun;
-    char last_key [8] [80];             //  Keys of environment.create, in order
-    atomic_int keys;
-} service_t;
+//  ---- the service
 
 enum { CHUNK = 1000, CHUNKS = 50 };
 
 typedef struct {
-    zmq_msg_t peer;
-    char id [32];
+    fake_bus_t *bus;
+    char endpoint [300];
+    atomic_int heard, credits, cancels, outrun, keys;
+    char last_key [8] [160];            //  Keys of environment.create, in order
+    fake_asker_t reader;                //  Of the stream, and what it may get
     uint64_t credit;
     int left;
-} flow_t;
+} service_t;
 
 static void
-s_send (void *router, zmq_msg_t *peer, berth_bytes_t id, const char *type, reply_status_t status,
-        berth_bytes_t body, size_t data)
+s_flow (service_t *self, fake_bus_t *bus, arena_t *arena)
 {
-    own (arena) arena = arena_new ();
-    reply_header_t header = { .type = type, .id = id, .status = status };
-    berth_put (reply_header, &header, v, 1);
-    berth_bytes_t packed = berth_pack (&reply_header_schema, &header, arena);
-    zmq_msg_t copy;
-    zmq_msg_init (&copy);
-    zmq_msg_copy (&copy, peer);
-    zmq_msg_send (&copy, router, ZMQ_SNDMORE);
-    zmq_send (router, packed.data, packed.size, ZMQ_SNDMORE);
-    zmq_send (router, body.data, body.size, data ? ZMQ_SNDMORE : 0);
-    if (data) {
-        char bytes [CHUNK];
-        memset (bytes, 'x', sizeof bytes);
-        zmq_send (router, bytes, data, 0);
-    }
-}
-
-static void
-s_flow (service_t *self, void *router, flow_t *flow, arena_t *arena)
-{
-    berth_bytes_t id = any_get (any_set_text (berth_empty_map, "i", flow->id, arena), "i");
-    while (flow->left && flow->credit >= CHUNK) {
-        flow->credit -= CHUNK;
-        stream_chunk_t chunk = { .stream = exec_stream_STDOUT };
-        berth_put (stream_chunk, &chunk, offset, (uint64_t) (CHUNKS - flow->left) * CHUNK);
-        berth_put (stream_chunk, &chunk, length, CHUNK);
-        berth_put (stream_chunk, &chunk, eof, false);
-        s_send (router, &flow->peer, id, "exec.read", reply_status_STREAM,
-                berth_pack (&stream_chunk_schema, &chunk, arena), CHUNK);
-        if (--flow->left == 0) {
-            exec_read_end_t end = { 0 };
-            berth_put (exec_read_end, &end, offset, CHUNKS * CHUNK);
-            berth_put (exec_read_end, &end, next, CHUNKS * CHUNK);
-            berth_put (exec_read_end, &end, eof, true);
-            s_send (router, &flow->peer, id, "exec.read", reply_status_OK,
-                    berth_pack (&exec_read_end_schema, &end, arena), 0);
+    static const uint8_t bytes [CHUNK] = { 'x' };
+    while (self->left && self->credit >= CHUNK) {
+        self->credit -= CHUNK;
+        stream_chunk_t chunk = { .stream = exec_stream_STDOUT, .length = CHUNK,
+                                 .offset = (uint64_t) (CHUNKS - self->left) * CHUNK };
+        fake_bus_reply (bus, &self->reader, reply_status_STREAM,
+                        berth_pack (&stream_chunk_schema, &chunk, arena), (berth_bytes_t) { bytes, CHUNK });
+        if (--self->left == 0) {
+            exec_read_end_t end = { .offset = CHUNKS * CHUNK, .next = CHUNKS * CHUNK, .eof = true };
+            fake_bus_reply (bus, &self->reader, reply_status_OK,
+                            berth_pack (&exec_read_end_schema, &end, arena), (berth_bytes_t) { NULL, 0 });
         }
     }
-    if (flow->credit > 8 * CHUNK)
+    if (self->credit > 8 * CHUNK)
         self->outrun = 1;               //  More than the window was ever granted
 }
 
 static void
-s_answer (service_t *self, void *router, zmq_msg_t frames [4], flow_t *flow)
+s_handle (void *context, fake_bus_t *bus, const fake_asker_t *asker, berth_bytes_t body,
+          berth_bytes_t data, arena_t *arena)
 {
-    own (arena) arena = arena_new ();
-    request_header_t header;
-    berth_error_t err = { 0 };
-    berth_bytes_t bytes = { zmq_msg_data (&frames [1]), zmq_msg_size (&frames [1]) };
-    berth_bytes_t body = { zmq_msg_data (&frames [2]), zmq_msg_size (&frames [2]) };
-    ENSURE (berth_unpack (&request_header_schema, bytes, arena, &header, &err) == 0);
-    if (strcmp (header.type, "bus.ping") == 0) {
-        bus_pong_t pong = { .instance = "00000000-0000-7000-8000-000000000001",
+    static const berth_bytes_t none = { NULL, 0 };
+    service_t *self = context;
+    (void) data;
+    if (strcmp (asker->type, "bus.ping") == 0) {
+        bus_pong_t pong = { .instance = "00000000-0000-7000-8000-000000000001", .now = 1,
                             .install = "00000000-0000-7000-8000-000000000002", .version = "test" };
-        berth_put (bus_pong, &pong, now, 1);
-        s_send (router, &frames [0], header.id, header.type, reply_status_OK,
-                berth_pack (&bus_pong_schema, &pong, arena), 0);
+        fake_bus_reply (bus, asker, reply_status_OK, berth_pack (&bus_pong_schema, &pong, arena), none);
     }
-    else if (strcmp (header.type, "lease.get") == 0) {
+    else if (strcmp (asker->type, "lease.get") == 0) {
         error_details_t details = { .lease = "a-lease", .remedy = "look again" };
-        error_body_t error = { .code = "not_found", .message = "no such lease", .details = &details };
-        berth_put (error_body, &error, retryable, false);
-        s_send (router, &frames [0], header.id, header.type, reply_status_ERROR,
-                berth_pack (&error_body_schema, &error, arena), 0);
+        fake_bus_fail (bus, asker, "not_found", "no such lease", &details);
     }
-    else if (strcmp (header.type, "bus.info") == 0)         //  Lies
-        s_send (router, &frames [0], header.id, header.type, reply_status_OK,
-                BYTES_OF ("\x81\xa1x"), 0);
-    else if (strcmp (header.type, "environment.create") == 0) {
+    else if (strcmp (asker->type, "bus.info") == 0)         //  Lies
+        fake_bus_reply (bus, asker, reply_status_OK, BYTES_OF ("\x81\xa1x"), none);
+    else if (strcmp (asker->type, "environment.create") == 0) {
         int index = self->keys++;
         if (index < 8)
-            snprintf (self->last_key [index], sizeof self->last_key [index], "%s",
-                      header.key ? header.key : "");
+            snprintf (self->last_key [index], sizeof self->last_key [index], "%s", asker->key);
         if (index > 0)                  //  The first one stays without an answer
-            s_send (router, &frames [0], header.id, header.type, reply_status_OK, berth_empty_map, 0);
+            fake_bus_reply (bus, asker, reply_status_OK, berth_empty_map, none);
     }
-    else if (strcmp (header.type, "exec.read") == 0 && header.credit) {
-        zmq_msg_copy (&flow->peer, &frames [0]);
-        snprintf (flow->id, sizeof flow->id, "%s",
-                  any_text (any_set (berth_empty_map, "i", header.id, arena), "i", arena));
-        flow->credit = header.credit;
-        flow->left = CHUNKS;
-        s_flow (self, router, flow, arena);
+    else if (strcmp (asker->type, "exec.read") == 0 && asker->credit) {
+        self->reader = *asker;
+        self->credit = asker->credit;
+        self->left = CHUNKS;
+        s_flow (self, bus, arena);
     }
-    else if (strcmp (header.type, "stream.credit") == 0) {
+    else if (strcmp (asker->type, "stream.credit") == 0) {
         self->credits++;
-        flow->credit += any_number (body, "bytes", 0);
-        s_send (router, &frames [0], header.id, header.type, reply_status_OK, berth_empty_map, 0);
-        s_flow (self, router, flow, arena);
+        self->credit += any_number (body, "bytes", 0);
+        fake_bus_reply (bus, asker, reply_status_OK, berth_empty_map, none);
+        s_flow (self, bus, arena);
     }
-    else if (strcmp (header.type, "stream.cancel") == 0) {
-        flow->left = 0;
+    else if (strcmp (asker->type, "stream.cancel") == 0) {
+        self->left = 0;
         self->cancels++;
     }
     self->heard++;                      //  bus.stats and others get no answer
 }
 
-static void *
-s_run (void *argument)
-{
-    service_t *self = argument;
-    void *context = zmq_ctx_new (), *router = zmq_socket (context, ZMQ_ROUTER);
-    int none = 0, mandatory = 0;
-    zmq_setsockopt (router, ZMQ_LINGER, &none, sizeof none);
-    zmq_setsockopt (router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory);
-    ENSURE (zmq_bind (router, self->endpoint) == 0);
-    flow_t flow = { .left = 0 };
-    zmq_msg_init (&flow.peer);
-    while (!self->stop) {
-        zmq_pollitem_t item = { .socket = router, .events = ZMQ_POLLIN };
-        zmq_poll (&item, 1, 5);
-        if (!(item.revents & ZMQ_POLLIN))
-            continue;
-        zmq_msg_t frames [4];
-        int count = 0, more = 1;
-        while (more && count < 4) {
-            zmq_msg_init (&frames [count]);
-            zmq_msg_recv (&frames [count], router, 0);
-            more = zmq_msg_more (&frames [count++]);
-        }
-        ENSURE (count >= 3 && !more);
-        s_answer (self, router, frames, &flow);
-        while (count--)
-            zmq_msg_close (&frames [count]);
-    }
-    zmq_msg_close (&flow.peer);
-    zmq_close (router);
-    zmq_ctx_term (context);
-    return NULL;
-}
-
 static void
 s_start (service_t *self)
 {
-    self->stop = false;
-    ENSURE (pthread_create (&self->thread, NULL, s_run, self) == 0);
+    self->bus = fake_bus_new (self->endpoint, s_handle, self);
 }
 
 static void
 s_stop (service_t *self)
 {
-    self->stop = true;
-    pthread_join (self->thread, NULL);
+    fake_bus_destroy (&self->bus);
 }
 
 //  Waits until the service has got so many requests.
@@ -218,8 +139,7 @@ s_teardown (void **state)
 {
     story_t *self = *state;
     berth_client_destroy (&self->client);
-    if (!self->service.stop)
-        s_stop (&self->service);
+    s_stop (&self->service);
     arena_destroy (&self->arena);
     fixture_folder_destroy (&self->folder);
     free (self);
