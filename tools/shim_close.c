@@ -98,10 +98,6 @@ shim_close_tick (shim_t *self, int64_t now)
         return;
     }
     cgroup_remove (&self->cgroup);
-    shim_message_t message = { 0 };
-    berth_put (shim_message, &message, op, shim_op_CLOSED);
-    berth_put (shim_message, &message, place, self->open.place);
-    shim_tell (self, &message);
     char path [4200];
     snprintf (path, sizeof path, "%.*s", (int) self->open.socket.size,
               (const char *) self->open.socket.data);
@@ -110,6 +106,11 @@ shim_close_tick (shim_t *self, int64_t now)
               (const char *) self->open.folder.data);
     (void) unlink (path);
     watch_close (self, &self->listener);
+    //  Told last: who hears it may open the next place under the same name
+    shim_message_t message = { 0 };
+    berth_put (shim_message, &message, op, shim_op_CLOSED);
+    berth_put (shim_message, &message, place, self->open.place);
+    shim_tell (self, &message);
     shim_peers_end (self, berth_mono_ms () + 1000);
     self->done = true;
 }
