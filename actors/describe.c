@@ -74,7 +74,7 @@ s_requests (arena_t *arena, schemas_t *schemas, const describe_request_t **ret_i
         items [count++] = (describe_request_t) {
             .type = row->type, .request = row->request->name, .reply = row->reply->name,
             .roles = s_roles (row->roles, arena), .writes = row->mode & MODE_WRITE,
-            .streams = row->mode & MODE_STREAM, .doc = row->doc,
+            .streams = row->mode & MODE_STREAM, .data = row->mode & MODE_DATA, .doc = row->doc,
         };
         s_add_schema (schemas, row->request);
         s_add_schema (schemas, row->reply);

@@ -149,7 +149,7 @@ s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *b
     zmq_msg_close (body);
     if (data)
         zmq_msg_close (data);
-    if (status != reply_status_STREAM)
+    if (status != reply_status_STREAM && pending->ticket)
         peers_done (self->peers, pending);
     if (rc) {
         self->dropped++;
@@ -289,6 +289,11 @@ s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
            const pending_t *pending, berth_error_t *err)
 {
     const request_row_t *row = request_row (pending->type);
+    if (!pending->ticket) {
+        self->busy++;
+        return berth_fail (err, BERTH_BUSY, "%d requests of this peer wait for their answers already",
+                           BERTH_UNANSWERED_MAX);
+    }
     int64_t now_ms = berth_mono_ms ();
     actor_stats_t *stats = actor_stats_of (row->actor);
     int64_t since_ms = stats->serving_since_ms;
@@ -371,13 +376,12 @@ s_handle (front_t *self, const envelope_t *env)
         rc = berth_fail (&err, BERTH_INVALID, "field 'id' must be a str or bin of 1 to %d bytes",
                          BERTH_CLIENT_ID_MAX);
     bool streams = rc == 0 && berth_has (request_header, &header, credit);
-    //  Credit and cancellation find room even when a peer has all its requests unanswered.
+    //  What is answered at once needs no place of its own: a ping, credit, a cancellation and a
+    //  refusal come through even when a peer has all its requests unanswered.
+    pending_t brief = { .peer = peer, .type = REQUEST_COUNT };
     pending_t *pending = peers_add (self->peers, peer, streams);
-    if (!pending) {
-        self->busy++;
-        self->dropped++;
-        return;
-    }
+    if (!pending)
+        pending = &brief;
     pending->empty_frame = env->empty_frame;
     if (identified) {
         memcpy (pending->id, header.id.data, header.id.size);

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "log.h"
+#include "page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,13 +58,17 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     if (head.floor > ask->after + 1)
         berth_put (activity_page, &page, gap, head.floor - ask->after - 1);
     int rc = 0;
+    page_t room = { 0 };
     for (size_t looked = 0; looked < LOOKED_AT_MAX && page.items.count < limit; looked++) {
         activity_t *row = &items [page.items.count];
         rc = activity_next (txn, req->arena, ask->company, page.next, row, err);
         if (rc)
             break;
+        bool wanted = s_wanted (ask, row);
+        if (wanted && !page_takes (&room, limit, &activity_schema, row, req->arena))
+            break;
         page.next = row->company_seq;
-        page.items.count += s_wanted (ask, row);
+        page.items.count += wanted;
     }
     if (rc < 0)
         return -1;

@@ -170,7 +170,7 @@ s_sockets (server_t *self, berth_error_t *err)
     self->xpub = self->router ? s_bind (ZMQ_XPUB, self->events_endpoint, err) : NULL;
     if (!self->xpub)
         return -1;
-    zsock_set_xpub_verbose (self->xpub, 1);
+    zsock_set_xpub_verboser (self->xpub, 1);        //  Every end of a subscription too, to count them
     return 0;
 }
 

@@ -167,6 +167,7 @@ BERTH_MESSAGE (describe_schema, DESCRIBE_SCHEMA);
     F (T, STRS,  roles,     "roles",     REQUIRED, 8, "Who may ask.") \
     F (T, BOOL,  writes,    "writes",    REQUIRED, 0, "It changes state.") \
     F (T, BOOL,  streams,   "streams",   REQUIRED, 0, "With credit, the answer is a stream.") \
+    F (T, BOOL,  data,      "data",      REQUIRED, 0, "The request may carry bytes in frame 2.") \
     F (T, STR,   doc,       "doc",       REQUIRED, 1024, "What it does.")
 BERTH_MESSAGE (describe_request, DESCRIBE_REQUEST);
 
