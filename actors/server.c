@@ -4,6 +4,7 @@
 
 #include "actor.h"
 #include "clock.h"
+#include "codec.h"
 #include "execs.h"
 #include "front.h"
 #include "ids.h"
