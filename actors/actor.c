@@ -6,6 +6,7 @@
 #include "codec.h"
 #include "ids.h"
 #include "log.h"
+#include "retries.h"
 #include "waiters.h"
 
 #include <errno.h>
@@ -171,6 +172,57 @@ s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
     return berth_unpack (req->row->request, packed, req->arena, body, err);
 }
 
+//  ---- idempotency keys
+
+static bool
+s_has_key (const letter_t *letter)
+{
+    return letter->key [0] && letter->answer_to == ACTOR_FRONT && s_is_write (letter);
+}
+
+static retry_scope_t
+s_scope (const request_t *req, berth_bytes_t body)
+{
+    return (retry_scope_t) {
+        .principal = req->letter->principal, .type = req->row->type, .key = req->letter->key,
+        .company = any_text (body, "companyId", req->arena),
+    };
+}
+
+//  Decides about a request, unless a retry of it was decided before.
+static int
+s_decide (const batch_t *batch, const incoming_t *incoming, const request_t *req, store_txn_t *txn,
+          berth_error_t *err)
+{
+    actor_t *self = batch->actor;
+    handler_fn *handler = self->spec.handlers [incoming->letter.type];
+    if (!s_has_key (&incoming->letter))
+        return handler (self->self, req, txn, self->effects, err);
+    retry_scope_t scope = s_scope (req, incoming->body);
+    retry_t retry;
+    int rc = retry_find (txn, req->arena, &scope, incoming->body, batch->now_ms, &retry, err);
+    if (rc < 0)
+        return -1;
+    if (rc == 0 && !retry.subject) {
+        effects_reply_packed (self->effects, req, retry.reply);
+        return 0;
+    }
+    if (rc == 0 && self->spec.rejoin) {
+        request_t again = *req;
+        again.subject = retry.subject;
+        return self->spec.rejoin (self->self, &again, txn, self->effects, err);
+    }
+    size_t mark = effects_mark (self->effects);
+    if (handler (self->self, req, txn, self->effects, err))
+        return -1;
+    retry = (retry_t) { .body = incoming->body };
+    bool kept;
+    if (effects_outcome (self->effects, mark, req->letter, &retry.reply, &retry.subject)
+        && retry_put (txn, req->arena, &scope, &retry, batch->now_ms, &kept, err))
+        return -1;
+    return 0;
+}
+
 //  Runs one request in `txn`; a failure is answered, and 1 says that it had written before.
 static int
 s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
@@ -191,7 +243,7 @@ s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
         rc = berth_fail (&err, BERTH_DEADLINE_EXCEEDED,
                          "the deadline passed before %s was looked at", row->type);
     else
-        rc = s_decode (incoming, &req, &err) || handler (self->self, &req, txn, self->effects, &err);
+        rc = s_decode (incoming, &req, &err) || s_decide (batch, incoming, &req, txn, &err);
     if (rc == 0)
         return 0;
     effects_undo (self->effects, mark);
@@ -211,10 +263,9 @@ s_run_carefully (const batch_t *batch, const incoming_t *incoming, store_txn_t *
     if (store_child (parent, &txn, &err))
         berth_die (&err);
     request_t req = s_request (batch, &incoming->letter);
-    handler_fn *handler = self->spec.handlers [incoming->letter.type];
     size_t mark = effects_mark (self->effects);
     if (s_decode (incoming, &req, &err)
-        || handler (self->self, &req, txn, self->effects, &err)
+        || s_decide (batch, incoming, &req, txn, &err)
         || store_commit (&txn, &err)) {
         effects_undo (self->effects, mark);
         s_failed (self, &req, request_row (incoming->letter.type)->type, &err);

@@ -198,6 +198,32 @@ effects_progress (effects_t *self, arena_t *arena, const char *subject,
     effect->body = berth_pack (schema, body, arena);
 }
 
+int
+effects_outcome (const effects_t *self, size_t mark, const letter_t *letter,
+                 berth_bytes_t *ret_reply, const char **ret_subject)
+{
+    for (size_t index = mark; index < self->count; index++) {
+        const effect_t *effect = &self->items [index];
+        bool ours = effect->letter && effect->letter->ticket == letter->ticket
+                 && effect->letter->answer_to == letter->answer_to;
+        if (ours && effect->kind == EFFECT_ANSWER && effect->status == reply_status_OK) {
+            *ret_reply = effect->body;
+            return 1;
+        }
+        if (ours && effect->kind == EFFECT_WAIT) {
+            *ret_subject = effect->subject;
+            return 2;
+        }
+    }
+    return 0;
+}
+
+void
+effects_reply_packed (effects_t *self, const request_t *req, berth_bytes_t reply)
+{
+    s_answer (self, req->letter, req->arena, reply_status_OK, reply, s_no_data, NULL);
+}
+
 //  ---- work
 
 void

@@ -105,6 +105,14 @@ berth_bytes_t effects_pack_error (const berth_error_t *why, arena_t *arena);
 size_t effects_mark (const effects_t *self);
 void effects_undo (effects_t *self, size_t mark);       //  Drops what was queued since
 
+//  How a request was answered since the mark: 1 and its packed reply; 2 and the subject that it
+//  waits for; 0 if neither (or with an error).
+int effects_outcome (const effects_t *self, size_t mark, const letter_t *letter,
+                     berth_bytes_t *ret_reply, const char **ret_subject);
+
+//  An answer that was packed before.
+void effects_reply_packed (effects_t *self, const struct request *req, berth_bytes_t reply);
+
 //  Sends one message: an answer to a client (to = FRONT), or a letter to an actor. Takes the data:
 //  data_free is called once it is not needed, whatever happens.
 typedef void (effect_send_fn) (void *context, actor_code_t to, const char *provider,

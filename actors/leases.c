@@ -253,7 +253,7 @@ leases_new (const context_t *context, berth_error_t *err)
     self->next_ms = 0;              //  The first tick finds out
     static const actor_spec_t spec = {
         .code = ACTOR_LEASES, .handlers = s_handlers, .tick = leases_tick, .next_ms = s_next_ms,
-        .expired = leases_expired_wait, .fd = -1, .start = leases_start,
+        .expired = leases_expired_wait, .rejoin = leases_rejoin, .fd = -1, .start = leases_start,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;

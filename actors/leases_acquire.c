@@ -463,3 +463,29 @@ leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t
     effects_fail (fx, req, &why);
     return 0;
 }
+
+//  ---- retries
+
+//  Only an acquire would be a second time; every other request that waits bears repeating.
+int
+leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    if (req->letter->type == REQUEST_LEASE_RELEASE)
+        return leases_release (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_LEASE_RELEASE_FOR_RUN)
+        return leases_release_for_run (me, req, txn, fx, err);
+    char id [BERTH_ID_SIZE];
+    snprintf (id, sizeof id, "%s", req->subject);
+    lease_t lease;
+    if (lease_find (req, txn, id, NULL, 0, &lease, err))
+        return -1;
+    if (lease.state == lease_state_PENDING)
+        effects_wait (fx, req, req->subject);
+    else if (lease.state == lease_state_ACTIVE || !lease.failure)
+        effects_reply (fx, req, &lease_schema, &lease);
+    else {
+        berth_error_set (err->lease_id, sizeof err->lease_id, "%s", id);
+        return berth_fail (err, BERTH_LEASE_ACQUIRE_FAILED, "%s", lease.failure);
+    }
+    return 0;
+}

@@ -39,6 +39,7 @@ void leases_due (leases_t *self, int64_t mono_ms);
 //  ---- leases_acquire.c
 handler_fn leases_acquire;
 handler_fn leases_place;
+handler_fn leases_rejoin;                   //  A retry of a request that waited
 handler_fn leases_expired_wait;             //  A client's deadline passed while it waited
 int leases_opened (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                    store_txn_t *txn, effects_t *fx, berth_error_t *err);
