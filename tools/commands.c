@@ -31,6 +31,8 @@ static const command_t s_commands [] = {
          "How the service is, on one screen; exits 1 when it is not well"),
     OWN ("events", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,
          "What happened, and with --follow what happens"),
+    OWN ("events list", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,
+         "The same"),
 
     ASK ("env create", NAME_ARG, ENVIRONMENT_CREATE, environment_create, "Make an environment"),
     ASK ("env list", NO_ARGUMENT, ENVIRONMENT_LIST, environment_list, "List environments"),

@@ -21,6 +21,7 @@ BERTH_MESSAGE (common_options, COMMON_OPTIONS);
 
 #define RUN_OPTIONS(F, T) \
     F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment, by name or id (default: berth-run, a bubblewrap sandbox, made if missing).") \
+    F (T, STR,   run,       "run",       OPTIONAL | POSITIVE, 128, "Id of the run, for `berth events --run` (default: a new one).") \
     F (T, BYTES, workspace, "workspace", NULLABLE | POSITIVE, 4096, "Folder whose copy it works in (default: the current one); --no-workspace: an empty one.") \
     F (T, BOOL,  give_back, "return",    OPTIONAL, 0, "Merge what changed back into that folder.") \
     F (T, STRS,  excludes,  "exclude",   OPTIONAL, 256, "Name or relative path that is not copied.") \

@@ -54,7 +54,7 @@ help_print_all (void)
         size_t size = strcspn (command->words, " ");
         if (!command->words [size])
             printf ("  %-10s %s\n", command->words, command->doc);
-        else if (strncmp (last, command->words, size + 1)) {
+        else if (strncmp (last, command->words, size) || (last [size] && last [size] != ' ')) {
             char group [32];
             snprintf (group, sizeof group, "%.*s", (int) size, command->words);
             printf ("  %-10s %s\n", group, help_group (group));
@@ -144,7 +144,7 @@ help_print (const command_t *command)
     printf ("berth %s", command->words);
     s_print_arguments (command);
     printf ("\n\n%s.\n", command->doc);
-    bool any = false;
+    bool any = false, required = false;
     for (size_t index = 0; index < command->options->count; index++) {
         const berth_field_t *field = &command->options->fields [index];
         char name [80], shown [120];
@@ -154,6 +154,7 @@ help_print (const command_t *command)
         if (!any)
             putchar ('\n');
         any = true;
+        required |= (field->flags & REQUIRED) != 0;
         char letter = s_letter (command, name);
         snprintf (shown, sizeof shown, "%s%c%s--%s %s%s", letter ? "-" : "  ", letter ? letter : ' ',
                   letter ? ", " : " ", name, flags_value (field), field->flags & REQUIRED ? " *" : "");
@@ -169,6 +170,8 @@ help_print (const command_t *command)
                 "Ctrl-C is the command's; a second one within 2 s that it does not answer gives the\n"
                 "place back at once. In a terminal session Ctrl-] three times does that, too.\n"
                 "Without a running service, a private one is started for this one run.\n");
+    if (required)
+        printf ("\n* is required.\n");
     printf ("\nOptions of every command: berth help\n");
 }
 

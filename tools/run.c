@@ -28,7 +28,7 @@ typedef struct {
     run_options_t options;
     private_service_t *service;
     int signals;
-    char run [BERTH_ID_SIZE];
+    const char *run;                    //  Its id
     bool held;                          //  The run may hold something
     const char *folder;                 //  Workspace on the host; NULL: none
     run_acquired_t acquired;
@@ -361,7 +361,9 @@ run_command (invocation_t *given, berth_error_t *err)
     if (s_check (&self, err) || s_folder (&self, err))
         return -1;
     self.signals = terminal_signals ();
-    berth_id_new (self.run);
+    char id [BERTH_ID_SIZE];
+    berth_id_new (id);
+    self.run = self.options.run ? self.options.run : id;
     int rc = s_service (&self, err);
     if (rc == 0) {
         rc = s_road (&self, &status, err);
