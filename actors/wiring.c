@@ -4,6 +4,7 @@
 
 #include "provider.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 struct wiring {
     uint32_t magic;
+    unsigned number;                //  In this process: a name is free some time after its socket
     zsock_t *inboxes [SLOTS] [2];   //  Until their actor takes them
 };
 
@@ -38,7 +40,7 @@ s_slot (actor_code_t actor, const char *provider)
 static void
 s_endpoint (const wiring_t *self, size_t slot, inbox_t inbox, char *text, size_t size)
 {
-    snprintf (text, size, "inproc://berth-%p-%zu-%d", (const void *) self, slot, (int) inbox);
+    snprintf (text, size, "inproc://berth-%u-%zu-%d", self->number, slot, (int) inbox);
 }
 
 static void
@@ -59,6 +61,8 @@ wiring_new (void)
     wiring_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = WIRING_MAGIC;
+    static atomic_uint s_number;
+    self->number = atomic_fetch_add (&s_number, 1);
     for (size_t slot = 0; slot < ACTOR_COUNT; slot++) {
         if (slot == ACTOR_PROXY)
             continue;

@@ -84,6 +84,9 @@ void spool_reader_destroy (spool_reader_t **self_p);
 int spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_t size,
                 size_t *ret_size, uint64_t *ret_from, int *ret_stream, berth_error_t *err);
 
+//  An offset of `all` below which the reads of this reader have had everything of their stream.
+uint64_t spool_reader_at (const spool_reader_t *self);
+
 //  Sizes as of now, by scanning what was not scanned before.
 int spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *err);
 

@@ -281,6 +281,13 @@ spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_
     return 0;
 }
 
+uint64_t
+spool_reader_at (const spool_reader_t *self)
+{
+    CHECK (self, READER_MAGIC);
+    return self->here.at [0] + self->here.at [1];
+}
+
 int
 spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *err)
 {

@@ -1,0 +1,216 @@
+//  exec_parts.h - what the files of the actor of execs share; for execs.c, exec_links.c,
+//  exec_streams.c and exec_ends.c only.
+//
+//  One thread. `live` is an exec whose end is not written yet, `link` the connection to one place's
+//  shim, `stream` one reader. All of it is memory only, and can be made again from rows, shims and
+//  spools. It changes behind the commit (effects_call), in `ready`, or not at all.
+
+#ifndef BERTH_EXEC_PARTS_H_INCLUDED
+#define BERTH_EXEC_PARTS_H_INCLUDED
+
+#include "actor.h"
+#include "exec_chunks.h"
+#include "execs.h"
+#include "shim_link.h"
+#include "spool.h"
+
+enum {
+    EXEC_BUCKETS = 1024,
+    EXEC_LAG_MS = 100,        //  `running` may be written so late: mostly the end is sooner
+    EXEC_ROWS_MAX = 256,            //  Rows of one tick
+    EXEC_HELD_MAX = 1048576,        //  Bytes that wait for an exec to have started
+    EXEC_WRITE_MS = 10000,          //  For a shim to accept stdin, unless said otherwise
+    EXEC_FOLLOW_MS = 30000,         //  For output, of a reader without credit
+    EXEC_PLACE_MS = 120000,         //  For a place to be opened by the first exec
+    LINK_OPEN_MS = 20,              //  Wait for a shim whose queue of connections is full
+    LINK_TRIES = 5,
+    LINK_IDLE_MS = 60000,           //  A connection nobody needs is closed then
+    STREAM_WINDOW = 8,              //  Chunks of one reader that are on their way
+    STREAM_TURN = 8                 //  Chunks of one turn of all readers together
+};
+
+typedef struct execs execs_t;
+typedef struct live live_t;
+typedef struct exec_link exec_link_t;
+typedef struct stream stream_t;
+
+//  A list that anything can leave at once.
+typedef struct node {
+    struct node *next, *prev;
+} node_t;
+
+typedef enum {
+    LIVE_PLACE = 1,                 //  Waits for its place to be opened
+    LIVE_START,                     //  The shim is to be told, or has not answered
+    LIVE_UNSURE,                    //  Of a berthd before this one: its shim is to be asked
+    LIVE_RUNNING,
+    LIVE_ENDED                      //  The end is to be written
+} live_phase_t;
+
+struct live {
+    live_t *next;                   //  In its bucket
+    node_t of_link;                 //  Among the execs of its link
+    node_t due;                     //  Among those whose row is to be written
+    node_t readers;                 //  Head: streams that read it
+    char id [37];
+    exec_link_t *link;              //  NULL: its place is not known
+    live_phase_t phase;
+    bool asked;                     //  STATE was sent, and it was not spoken of yet
+    bool told;                      //  The row says `running`
+    bool block;                     //  Its child waits for readers
+    bool tty;
+    bool stalled;
+    int64_t due_ms;                 //  Of `due`, while it runs
+    uint8_t *start;                 //  START, packed, until the shim has answered it
+    size_t start_size;
+    uint8_t *held;                  //  Packed messages behind it, each with its u32 length
+    size_t held_size;
+    uint64_t bytes [2];             //  Of stdout and stderr, as the shim told
+    uint64_t read [2];              //  Of `all`, below which a reader has stdout and stderr
+    uint64_t released;
+    uint64_t spool_max;
+    uint64_t accepted;              //  Of stdin
+    bool accepted_eof;
+    uint32_t writes, answers;       //  WRITEs sent and answered
+    int64_t pid, started_ms;
+    //  Of LIVE_ENDED
+    exec_cause_t cause;
+    bool has_exit_code, has_signal, timed_out, truncated;
+    int64_t exit_code, signal, ended_ms;
+    char reason [320];
+};
+
+typedef enum { LINK_CLOSED, LINK_GREETING, LINK_READY } link_phase_t;
+
+struct exec_link {
+    exec_link_t *next;              //  In its bucket
+    node_t lives;                   //  Head
+    char lease [37];
+    char *socket;
+    uint64_t generation;
+    shim_link_t *shim;              //  NULL while closed
+    link_phase_t phase;
+    bool asked;                     //  Its next HELLO ends an answer to STATE
+    bool flushing;                  //  Polled for writing too
+    int tries;
+    int64_t due_ms;                 //  Of the next try, or of closing it unused; INT64_MAX: none
+};
+
+struct execs {
+    uint32_t magic;
+    actor_t *actor;
+    store_t *store;
+    char *spool;                    //  <state>/spool
+    int poll;                       //  Epoll: every link, and `wake` of the chunks
+    chunks_t *chunks;
+    live_t *lives [EXEC_BUCKETS];
+    node_t ended, running;          //  Heads: rows to write
+    exec_link_t *links [EXEC_BUCKETS];
+    int64_t links_due_ms;           //  Not later than any link's
+    stream_t *streams [EXEC_BUCKETS];
+    node_t runnable, starved;       //  Heads: streams that may go on; that wait for a chunk
+    int64_t streams_due_ms;         //  Not later than any stream's deadline
+};
+
+//  ---- lists
+
+static inline void
+node_init (node_t *self)
+{
+    self->next = self->prev = self;
+}
+
+static inline bool
+node_linked (const node_t *self)
+{
+    return self->next != self;
+}
+
+static inline void
+node_leave (node_t *self)
+{
+    self->next->prev = self->prev;
+    self->prev->next = self->next;
+    node_init (self);
+}
+
+//  At the end of the list; leaves the one it is in.
+static inline void
+node_join (node_t *self, node_t *head)
+{
+    node_leave (self);
+    self->prev = head->prev;
+    self->next = head;
+    head->prev->next = self;
+    head->prev = self;
+}
+
+#define node_of(node, type, member) ((type *) ((uint8_t *) (node) - offsetof (type, member)))
+
+//  ---- execs.c
+
+live_t *live_find (execs_t *self, const char *id);
+live_t *live_new (execs_t *self, const char *id);
+void live_free (execs_t *self, live_t *live, int64_t mono_ms);
+const char *exec_spool (const execs_t *self, const char *id, arena_t *arena);
+
+//  ---- exec_start.c
+
+//  exec.start, exec.run and its step; the place of an exec is open (step.done); berthd's start.
+handler_fn exec_start_ask, exec_placed, exec_take_up;
+
+//  ---- exec_ends.c: what a shim or a spool says about an exec, on its way to the row
+
+//  STARTED, or a message that shows that it runs.
+void live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_t mono_ms);
+//  ENDED, from the shim or from the spool.
+void live_ended (execs_t *self, live_t *live, const shim_message_t *message);
+//  No shim knows it: its end is what the spool says, or that it is lost.
+void live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req);
+//  It was never started.
+void live_not_started (execs_t *self, live_t *live, const char *reason, const request_t *req);
+//  Lays over a row what is known beyond it. An end is not told before it is written.
+void live_overlay (const live_t *live, exec_t *row);
+
+//  Of the kit.
+handler_fn exec_tick;
+int64_t exec_next_ms (void *self);
+
+//  Answers an exec.run whose exec has ended.
+void exec_answer_run (execs_t *self, const exec_t *row, const request_t *req, effects_t *fx);
+const char *exec_subject (arena_t *arena, const char *what, const char *id);
+
+//  ---- exec_links.c: connections to shims
+
+//  Makes the exec one of its place's, connects to the shim if nobody has, and tells it what stands
+//  in live->start as soon as it has greeted.
+void link_join (execs_t *self, live_t *live, const char *lease, const char *socket,
+                uint64_t generation, const request_t *req);
+//  Takes it out again; a link without execs is closed after a while.
+void link_leave (execs_t *self, live_t *live, int64_t mono_ms);
+//  Sends a message about a running exec; one that has not started gets it as soon as it has.
+//  Errors: busy, provider_unavailable.
+int link_send (execs_t *self, live_t *live, const shim_message_t *message, const request_t *req,
+               berth_error_t *err);
+//  What came from shims, and what they can take.
+void links_ready (execs_t *self, const request_t *req, effects_t *fx);
+//  Tries again what broke, closes what nobody needs.
+void links_tick (execs_t *self, const request_t *req);
+void links_destroy (execs_t *self);
+
+//  ---- exec_streams.c: readers
+
+//  Begins to answer an exec.read; `row` is the exec's.
+void stream_open (execs_t *self, const exec_read_t *ask, const exec_t *row, const request_t *req,
+                  effects_t *fx);
+//  The exec has more output, or has ended.
+void streams_wake (execs_t *self, live_t *live);
+//  Its exec is forgotten: they go on with the spool alone.
+void streams_detach (live_t *live);
+//  Sends what may be sent, a bounded part of it.
+void streams_ready (execs_t *self, const request_t *req, effects_t *fx);
+void streams_tick (execs_t *self, const request_t *req, effects_t *fx);
+void streams_destroy (execs_t *self);
+handler_fn exec_credit, exec_cancel;
+
+#endif
