@@ -112,6 +112,15 @@ s_copy_init (bubblewrap_t *self, const char *from, const char *state, berth_erro
     return 0;
 }
 
+//  A state directory that mktemp made is closed to everybody; what is in it stays closed by itself.
+static void
+s_let_pass (const char *state)
+{
+    struct stat about;
+    if (stat (state, &about) == 0 && about.st_uid == geteuid () && !(about.st_mode & 01))
+        (void) chmod (state, (about.st_mode & 07777) | 01);     //  bubblewrap_reach says if not
+}
+
 int
 bubblewrap_reach (const char *path, berth_error_t *err)
 {
@@ -168,6 +177,8 @@ s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
         s_close (&object);
         return -1;
     }
+    if (self->own_uids)
+        s_let_pass (places_state (self->places));
     *ret_self = self;
     return 0;
 }

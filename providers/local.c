@@ -100,7 +100,7 @@ s_probe (void *object, const place_probe_t *ask, int64_t deadline_ms, arena_t *a
     return 0;
 }
 
-//  The folder that was asked for, if it is one, else the home of who runs the service.
+//  The folder that was asked for, else Paperclip's last resort.
 static const char *
 s_cwd (const place_open_t *ask, arena_t *arena, berth_error_t *err)
 {
@@ -137,6 +137,9 @@ s_plan (void *context, const place_open_t *ask, const place_t *place, arena_t *a
     open->cwd = words_bytes (cwd);
     berth_put (shim_open, open, pid_namespace, false);
     plan->metadata = any_set (berth_empty_map, "walls", berth_empty_map, arena);
+    //  Where its workspace is, is said by realize: null takes the word away.
+    if (!ask->cwd.size)
+        plan->metadata = any_set (plan->metadata, "remoteCwd", words_bytes ("\xc0"), arena);
     return 0;
 }
 

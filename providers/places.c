@@ -44,6 +44,8 @@ struct places {
     char claims [CLAIMS_MAX][BERTH_ID_SIZE];
     uint8_t *uids;                      //  A bit each: taken
     uint32_t uid_next;
+    bool uids_read;                     //  Those of the places that were there before us
+    pthread_mutex_t reading;            //  Held while they are read, before `lock`
 };
 
 //  ---------------------------------------------------------------------------------------------
@@ -106,10 +108,15 @@ s_uid_mark (places_t *self, uint64_t uid, bool taken)
     pthread_mutex_unlock (&self->lock);
 }
 
+//  Reads once, when the first is wanted, which uids are taken: a start with many places is quick.
+static int s_read_uids (places_t *self, berth_error_t *err);
+
 //  The next that is free, in turn, so that one is not used again soon.
 static int
 s_uid_take (places_t *self, uint64_t *ret_uid, berth_error_t *err)
 {
+    if (s_read_uids (self, err))
+        return -1;
     pthread_mutex_lock (&self->lock);
     for (uint32_t tried = 0; tried < self->uid_count; tried++) {
         uint32_t index = self->uid_next;
@@ -365,19 +372,31 @@ s_each (places_t *self, s_name_fn *each, void *context, berth_error_t *err)
 }
 
 static int
-s_at_start (places_t *self, const char *name, void *context, berth_error_t *err)
+s_read_uid (places_t *self, const char *name, void *context, berth_error_t *err)
 {
     arena_t *arena = context;
-    if (berth_id_is (name)) {
-        place_t place;
-        if (places_find (self, name, arena, &place, err) == 0) {
-            if (berth_has (place_record, &place.record, uid))
-                s_uid_mark (self, place.record.uid, true);
-        }
-        else if (err->code != BERTH_NOT_FOUND)
-            return -1;
-    }
+    place_t place;
+    if (!berth_id_is (name))
+        return 0;
+    arena_clear (arena);
+    if (places_find (self, name, arena, &place, err))
+        return err->code == BERTH_NOT_FOUND ? 0 : -1;       //  Removed meanwhile
+    if (berth_has (place_record, &place.record, uid))
+        s_uid_mark (self, place.record.uid, true);
     return 0;
+}
+
+static int
+s_read_uids (places_t *self, berth_error_t *err)
+{
+    own (arena) arena = arena_new ();
+    int rc = 0;
+    pthread_mutex_lock (&self->reading);
+    if (!self->uids_read)
+        rc = s_each (self, s_read_uid, arena, err);
+    self->uids_read = rc == 0;
+    pthread_mutex_unlock (&self->reading);
+    return rc;
 }
 
 //  What a crash left: never a place, nothing was started in it or everything was ended. Its uid
@@ -493,6 +512,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     self->uids = calloc (1, self->uid_count / 8 + 1);
     ENSURE (self->provider && self->install && self->uids);
     pthread_mutex_init (&self->lock, NULL);
+    pthread_mutex_init (&self->reading, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init (&clock);
     pthread_condattr_setclock (&clock, CLOCK_MONOTONIC);
@@ -502,7 +522,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     own (arena) arena = arena_new ();
     mode_t mode = geteuid () == 0 ? 0711 : 0700;
     if (s_make_folder (self->folder, mode, err) || s_make_folder (self->sockets, 0700, err)
-        || s_each (self, s_at_start, arena, err) || s_each (self, s_sweep, arena, err))
+        || s_each (self, s_sweep, arena, err))
         return -1;
     *ret_self = take (self);
     return 0;
@@ -517,6 +537,7 @@ places_destroy (places_t **self_p)
     CHECK (self, PLACES_MAGIC);
     pthread_cond_destroy (&self->yielded);
     pthread_mutex_destroy (&self->lock);
+    pthread_mutex_destroy (&self->reading);
     free (self->provider);
     free (self->install);
     free (self->state);

@@ -65,8 +65,7 @@ typedef struct {
     void *context;
 } places_how_t;
 
-//  Makes <state>/places and <runtime>/p, removes what a crash left half made, reads which uids are
-//  taken. Errors: provider_unavailable with the path and a remedy.
+//  Makes <state>/places and <runtime>/p, removes what a crash left half made. Errors: provider_unavailable with the path and a remedy.
 int places_open (places_t **ret_self, const provider_host_t *host, const char *provider,
                  berth_error_t *err);
 void places_destroy (places_t **self_p);

@@ -42,7 +42,7 @@ house_open (house_t *self, const char *provider)
         self->host.uid_first = UID_FIRST;
         self->host.uid_count = UID_COUNT;
     }
-    assert_int_equal (mkdir (self->host.state, 0711), 0);
+    assert_int_equal (mkdir (self->host.state, 0700), 0);
     assert_int_equal (mkdir (self->host.runtime, 0700), 0);
     assert_int_equal (mkdir (arena_printf (self->arena, "%s/spool", self->folder), 0700), 0);
     spawner_options_t options = {

@@ -283,9 +283,12 @@ s_release_ends_everything (void **state)
     ask.policy = &policy;
     place_opened_t place = house_acquire (house, &ask);
     assert_int_equal (census (entry), 0);
+    //  Each says when it stands: in the middle of an exec a process has no environment.
     (void) house_text (house, &place,
-                       "for n in 1 2 3; do setsid sh -c 'trap \"\" TERM HUP; exec tail -f /dev/null'"
-                       " </dev/null >/dev/null 2>&1 & done");
+                       "d=$(mktemp -d); mkfifo $d/up; exec 3<>$d/up; for n in 1 2 3; do"
+                       " setsid sh -c 'trap \"\" TERM HUP; tail -f /dev/null & echo; wait'"
+                       " </dev/null >&3 2>/dev/null 3>&- & done;"
+                       " for n in 1 2 3; do read x <&3; done; rm -r $d");
     assert_true (census (entry) >= 3);
     //  They live on from one exec to the next.
     (void) house_text (house, &place, "true");

@@ -128,6 +128,43 @@ s_two_places_are_two_users (void **state)
     house_release (&s_house, &ask, &place);
 }
 
+//  Who takes the last one, and what is taken after a restart, is refused or another.
+static void
+s_host_users_are_counted (void **state)
+{
+    (void) state;
+    if (geteuid ())
+        return;                     //  Without root there are none
+    house_t house;
+    house_open (&house, "bubblewrap");
+    house.host.uid_count = 2;
+    house_reopen (&house);
+    berth_error_t err = { 0 };
+    place_open_t asks [3];
+    place_opened_t places [3] = { 0 };
+    for (unsigned index = 0; index < 3; index++)
+        asks [index] = house_ask (&house, NULL);
+    places [0] = house_acquire (&house, &asks [0]);
+    house_reopen (&house);          //  Its record says which one is taken
+    places [1] = house_acquire (&house, &asks [1]);
+    assert_int_not_equal (any_number (places [0].metadata, "uid", 0),
+                          any_number (places [1].metadata, "uid", 0));
+    assert_fails (house.provider->acquire (house.self, &asks [2], soon (30000), house.arena,
+                                           &places [2], &err), err, BERTH_PROVIDER_UNAVAILABLE);
+    assert_non_null (strstr (err.text, "own uid"));
+    assert_true (err.remedy [0] != 0);
+    house_release (&house, &asks [0], &places [0]);
+    places [2] = house_acquire (&house, &asks [2]);
+    house_release (&house, &asks [1], &places [1]);
+    house_release (&house, &asks [2], &places [2]);
+    house.host.uid_count = 0;       //  Root itself is no wall
+    house_reopen (&house);
+    assert_fails (house.provider->acquire (house.self, &asks [2], soon (30000), house.arena,
+                                           &places [2], &err), err, BERTH_PROVIDER_UNAVAILABLE);
+    assert_string_equal (house_places (&house), "");
+    house_close (&house);
+}
+
 static void
 s_no_process_of_others (void **state)
 {
@@ -416,6 +453,7 @@ main (void)
         cmocka_unit_test (s_tools_work),
         cmocka_unit_test (s_user_is_nobody),
         cmocka_unit_test (s_two_places_are_two_users),
+        cmocka_unit_test (s_host_users_are_counted),
         cmocka_unit_test (s_no_process_of_others),
         cmocka_unit_test (s_no_network),
         cmocka_unit_test (s_network_of_the_host),

@@ -53,6 +53,18 @@ s_reap_walls (shim_t *self, int64_t deadline)
     return true;
 }
 
+//  Its first process ends when all others of the namespace have; the walls around it may go sooner.
+static bool
+s_end_namespace (shim_t *self, int64_t deadline)
+{
+    if (self->init_pidfd < 0)
+        return true;
+    (void) syscall (SYS_pidfd_send_signal, self->init_pidfd, SIGKILL, NULL, 0);
+    int64_t left = deadline - berth_mono_ms ();
+    struct pollfd wait = { .fd = self->init_pidfd, .events = POLLIN };
+    return poll (&wait, 1, left > 0 ? (int) left : 0) == 1;
+}
+
 bool
 shim_end_processes (shim_t *self)
 {
@@ -65,8 +77,10 @@ shim_end_processes (shim_t *self)
         shim_log (self, "%s", err.text);
         return false;
     }
-    if (!by_cgroup && self->init_pidfd >= 0 && self->open.pid_namespace)
-        (void) syscall (SYS_pidfd_send_signal, self->init_pidfd, SIGKILL, NULL, 0);
+    if (!by_cgroup && self->open.pid_namespace && !s_end_namespace (self, deadline)) {
+        shim_log (self, "the first process of the place does not end");
+        return false;
+    }
     if (!by_cgroup && !self->open.pid_namespace && s_reap_walls (self, deadline - SHIM_END_MS / 5))
         return true;
     if (!by_cgroup && self->walls > 0)
