@@ -156,8 +156,9 @@ const char *exec_spool (const execs_t *self, const char *id, arena_t *arena);
 
 //  ---- exec_start.c
 
-//  exec.start, exec.run and its step; the place of an exec is open (step.done); berthd's start.
-handler_fn exec_start_ask, exec_placed, exec_take_up;
+//  exec.start, exec.run and its step; a retry of exec.run that waited; the place of an exec is open
+//  (step.done); the start of berthd.
+handler_fn exec_start_ask, exec_rejoin, exec_placed, exec_take_up;
 
 //  ---- exec_ends.c: what a shim or a spool says about an exec, on its way to the row
 

@@ -117,6 +117,19 @@ s_run_known (void *actor, const request_t *req, const void *what, effects_t *fx)
         exec_answer_run (actor, row, req, fx);      //  Else its end does
 }
 
+int
+exec_rejoin (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    const char *id = strchr (req->subject, ' ');
+    ENSURE (id);
+    exec_t *row = arena_new_of (req->arena, exec_t);
+    if (exec_get (txn, req->arena, id + 1, row, err))
+        return -1;
+    effects_wait (fx, req, req->subject);
+    effects_call (fx, req, s_run_known, actor, row);
+    return 0;
+}
+
 //  A start with an id that is known: answered, not done again.
 static int
 s_start_again (execs_t *self, const exec_t *row, const request_t *req, effects_t *fx,

@@ -395,7 +395,7 @@ execs_new (const context_t *context, berth_error_t *err)
     static const actor_spec_t s_spec = {
         .code = ACTOR_EXECS, .handlers = s_handlers, .tick = exec_tick, .next_ms = exec_next_ms,
         .expired = s_expired, .ready = s_ready, .credit = exec_credit, .cancel = exec_cancel,
-        .start = exec_take_up,
+        .rejoin = exec_rejoin, .start = exec_take_up,
     };
     actor_spec_t spec = s_spec;
     spec.fd = self->poll;

@@ -114,6 +114,7 @@ ask_with (service_t *self, request_code_t type, const void *body, berth_bytes_t 
         .credit = credit > 0 ? (uint64_t) credit : 0,
         .deadline_ms = deadline_ms ? berth_mono_ms () + deadline_ms : 0, .principal = "operator",
     };
+    snprintf (letter.key, sizeof letter.key, "%s", self->key ? self->key : "");
     berth_bytes_t packed = berth_pack (request_row (type)->request, body, self->arena);
     assert_int_equal (post_letter (self->post, ACTOR_EXECS, NULL, INBOX_CLIENTS, &letter, packed,
                                    data, NULL), 0);

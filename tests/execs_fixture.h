@@ -21,6 +21,7 @@ typedef struct {
     zsock_t *answers, *steps;       //  Inboxes of the front door and of `leases`
     arena_t *arena;
     uint64_t ticket;
+    const char *key;                //  Idempotency key of what is asked, or NULL
     const char *lease;              //  An active lease of that place, company "acme"
     struct said *said;              //  Answers that nobody asked for yet
     berth_error_t err;

@@ -37,6 +37,12 @@ s_run (service_t *self, exec_start_t *options, const char *script)
     return hear_ok (self, REQUEST_EXEC_RUN, ask (self, REQUEST_EXEC_RUN, options));
 }
 
+static const exec_page_t *
+s_list (service_t *self, const exec_list_t *list)
+{
+    return hear_ok (self, REQUEST_EXEC_LIST, ask (self, REQUEST_EXEC_LIST, list));
+}
+
 //  Entries of the log about an exec.
 static size_t
 s_entries (service_t *self, const char *exec, const char *action)
@@ -200,6 +206,38 @@ test_start_again (void **state)
     exec_start_t other = { .id = id, .lease = self->lease };
     berth_put (exec_start, &other, command, bytes_of ("other"));
     hear_error (self, REQUEST_EXEC_START, ask (self, REQUEST_EXEC_START, &other), BERTH_CONFLICT);
+}
+
+//  A retry under one key joins what runs, and gets the same end.
+static void
+test_keys (void **state)
+{
+    service_t *self = *state;
+    exec_start_t options = { .lease = self->lease };
+    berth_put (exec_start, &options, script, bytes_of ("read line; echo $line"));
+    berth_put (exec_start, &options, stdin_open, true);
+    self->key = "key-1";
+    uint64_t first = ask (self, REQUEST_EXEC_RUN, &options);
+    uint64_t second = ask (self, REQUEST_EXEC_RUN, &options);
+    exec_list_t list = { .company = "acme", .lease = self->lease };
+    berth_put (exec_list, &list, limit, 2);
+    const exec_page_t *page = s_list (self, &list);
+    const char *id = page->items.items [0].id;
+    assert_int_not_equal (page->items.items [0].state, exec_state_ENDED);
+    assert_int_equal (page->items.items [1].state, exec_state_ENDED);
+    exec_write_t write = { .id = id };
+    self->key = NULL;
+    (void) hear_ok (self, REQUEST_EXEC_WRITE, ask_with (self, REQUEST_EXEC_WRITE, &write,
+                                                        BYTES_OF ("word\n"), -1, 0));
+    self->key = "key-1";
+    const exec_result_t *result = hear_ok (self, REQUEST_EXEC_RUN, first);
+    assert_string_equal (result->exec->id, id);
+    result = hear_ok (self, REQUEST_EXEC_RUN, second);
+    assert_string_equal (result->exec->id, id);
+    assert_text (result->out, "word\n");
+    result = hear_ok (self, REQUEST_EXEC_RUN, ask (self, REQUEST_EXEC_RUN, &options));
+    assert_string_equal (result->exec->id, id);
+    self->key = NULL;
 }
 
 //  ---- terminals, signals, time
@@ -421,12 +459,6 @@ test_shim_dies (void **state)
 
 //  ---- many
 
-static const exec_page_t *
-s_list (service_t *self, const exec_list_t *list)
-{
-    return hear_ok (self, REQUEST_EXEC_LIST, ask (self, REQUEST_EXEC_LIST, list));
-}
-
 static void
 test_many (void **state)
 {
@@ -478,6 +510,7 @@ main (void)
         cmocka_unit_test (test_not_started),
         cmocka_unit_test (test_who_may),
         cmocka_unit_test (test_start_again),
+        cmocka_unit_test (test_keys),
         cmocka_unit_test (test_tty),
         cmocka_unit_test (test_timeout),
         cmocka_unit_test (test_deadlines),
