@@ -2,9 +2,9 @@
 
 #include "leases_inside.h"
 
+#include "page.h"
 #include "target.h"
 
-#include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,36 +14,25 @@ lease_subject (arena_t *arena, const char *lease, const char *what)
     return arena_printf (arena, "%s/%s", lease, what);
 }
 
-static void
-s_text (msgpack_packer *pk, const char *key, const char *value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value)
-        msgpack_pack_str_with_body (pk, value, strlen (value));
-    else
-        msgpack_pack_nil (pk);
-}
-
 berth_bytes_t
 lease_details (const lease_t *lease, bool ended, arena_t *arena)
 {
-    berth_buffer_t buffer = { .arena = arena };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    msgpack_pack_map (&pk, ended ? 9 : 6);
-    s_text (&pk, "environmentId", lease->env);
-    s_text (&pk, "driver", lease->driver);
-    s_text (&pk, "leasePolicy", berth_enum_text (&lease_policy_enum, (int) lease->policy));
-    s_text (&pk, "provider", lease->provider);
-    s_text (&pk, "executionWorkspaceId", lease->workspace);
-    s_text (&pk, "issueId", lease->issue);
-    if (ended) {
-        s_text (&pk, "status", berth_enum_text (&lease_status_enum, (int) lease->status));
-        const char *cleanup = berth_enum_text (&cleanup_status_enum, (int) lease->cleanup);
-        s_text (&pk, "cleanupStatus", cleanup [0] ? cleanup : NULL);
-        s_text (&pk, "failureReason", lease->failure);
+    const char *policy = berth_enum_text (&lease_policy_enum, (int) lease->policy);
+    if (!ended) {
+        lease_details_t details = {
+            .env = lease->env, .driver = lease->driver, .policy = policy,
+            .provider = lease->provider, .workspace = lease->workspace, .issue = lease->issue,
+        };
+        return berth_pack (&lease_details_schema, &details, arena);
     }
-    return berth_buffer_bytes (&buffer);
+    const char *cleanup = berth_enum_text (&cleanup_status_enum, (int) lease->cleanup);
+    lease_end_details_t details = {
+        .env = lease->env, .driver = lease->driver, .policy = policy, .provider = lease->provider,
+        .workspace = lease->workspace, .issue = lease->issue,
+        .status = berth_enum_text (&lease_status_enum, (int) lease->status),
+        .cleanup = cleanup [0] ? cleanup : NULL, .failure = lease->failure,
+    };
+    return berth_pack (&lease_end_details_schema, &details, arena);
 }
 
 int
@@ -112,7 +101,7 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
 {
     (void) me;
     const lease_list_t *ask = req->body;
-    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
+    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
     store_key_t prefix = { 0 };
     store_index_t index = ask->env ? INDEX_LEASE_BY_ENVIRONMENT : INDEX_LEASE_LIST;
     if (ask->env)
@@ -122,14 +111,21 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     store_walk_t walk;
     if (walk_begin (&walk, txn, index, &prefix, ask->cursor, err))
         return -1;
-    lease_t *items = arena_array (req->arena, limit, lease_t);
+    lease_t *items = arena_array (req->arena, limit, lease_t), row;
     lease_page_t page = { .items = { 0, items } };
-    int rc = 0;
-    while (page.items.count < limit
-           && (rc = walk_next (&walk, req->arena, &items [page.items.count], err)) == 0)
-        page.items.count += s_wanted (ask, &items [page.items.count]);
-    if (rc == 0 && page.items.count == limit)
-        page.next = walk_cursor (&walk, req->arena);
+    page_t weight = { 0 };
+    const char *last = NULL;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
+        if (s_wanted (ask, &row)) {
+            if (!page_takes (&weight, limit, &lease_schema, &row, req->arena)) {
+                page.next = last;
+                break;
+            }
+            items [page.items.count++] = row;
+        }
+        last = walk_cursor (&walk, req->arena);
+    }
     walk_end (&walk);
     if (rc < 0)
         return -1;

@@ -2,7 +2,8 @@
 
 #include "runs_inside.h"
 
-#include <msgpack.h>
+#include "page.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,30 +14,15 @@ run_subject (arena_t *arena, const char *company, const char *run, const char *w
                 : arena_printf (arena, "%s/%s", company, run);
 }
 
-static void
-s_text (msgpack_packer *pk, const char *key, const char *value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value)
-        msgpack_pack_str_with_body (pk, value, strlen (value));
-    else
-        msgpack_pack_nil (pk);
-}
-
 static berth_bytes_t
 s_details (const run_t *run, arena_t *arena)
 {
-    berth_buffer_t buffer = { .arena = arena };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    msgpack_pack_map (&pk, 6);
-    s_text (&pk, "environmentId", run->env);
-    s_text (&pk, "selectedBy", run->level);
-    s_text (&pk, "leaseId", run->lease);
-    s_text (&pk, "state", berth_enum_text (&run_state_enum, (int) run->state));
-    s_text (&pk, "errorCode", run->error_code);
-    s_text (&pk, "error", run->error);
-    return berth_buffer_bytes (&buffer);
+    run_details_t details = {
+        .env = run->env, .level = run->level, .lease = run->lease,
+        .state = berth_enum_text (&run_state_enum, (int) run->state),
+        .error_code = run->error_code, .error = run->error,
+    };
+    return berth_pack (&run_details_schema, &details, arena);
 }
 
 int
@@ -82,20 +68,27 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
 {
     (void) me;
     const run_list_t *ask = req->body;
-    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
+    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
     store_key_t prefix = { 0 };
     key_text (&prefix, ask->company);
     store_walk_t walk;
     if (walk_begin (&walk, txn, INDEX_RUN_LIST, &prefix, ask->cursor, err))
         return -1;
-    run_t *items = arena_array (req->arena, limit, run_t);
+    run_t *items = arena_array (req->arena, limit, run_t), row;
     run_page_t page = { .items = { 0, items } };
-    int rc = 0;
-    while (page.items.count < limit
-           && (rc = walk_next (&walk, req->arena, &items [page.items.count], err)) == 0)
-        page.items.count += !ask->state || items [page.items.count].state == ask->state;
-    if (rc == 0 && page.items.count == limit)
-        page.next = walk_cursor (&walk, req->arena);
+    page_t weight = { 0 };
+    const char *last = NULL;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
+        if (!ask->state || row.state == ask->state) {
+            if (!page_takes (&weight, limit, &run_schema, &row, req->arena)) {
+                page.next = last;
+                break;
+            }
+            items [page.items.count++] = row;
+        }
+        last = walk_cursor (&walk, req->arena);
+    }
     walk_end (&walk);
     if (rc < 0)
         return -1;

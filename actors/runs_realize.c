@@ -4,78 +4,36 @@
 
 #include "target.h"
 
-#include <msgpack.h>
 #include <string.h>
 
-static void
-s_text (msgpack_packer *pk, const char *key, const char *value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value)
-        msgpack_pack_str_with_body (pk, value, strlen (value));
-    else
-        msgpack_pack_nil (pk);
-}
-
-static void
-s_bytes (msgpack_packer *pk, const char *key, berth_bytes_t value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value.data)
-        msgpack_pack_str_with_body (pk, value.data, value.size);
-    else
-        msgpack_pack_nil (pk);
-}
-
-static void
-s_raw (msgpack_packer *pk, const char *key, berth_bytes_t value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value.size)
-        berth_buffer_write (pk->data, (const char *) value.data, value.size);
-    else
-        msgpack_pack_nil (pk);
-}
-
-//  The realization request, version 1 (reference, section 5).
+//  The realization request. Its overlay comes from the persisted workspace's config.
 static berth_bytes_t
 s_request (const request_t *req, const run_t *run, const run_realize_t *ask,
            const workspace_t *persisted, berth_bytes_t config, const char *provision)
 {
     const realized_workspace_t *from = ask->workspace;
-    berth_buffer_t buffer = { .arena = req->arena };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    msgpack_pack_map (&pk, 10);
-    msgpack_pack_str_with_body (&pk, "version", 7);
-    msgpack_pack_uint64 (&pk, 1);
-    s_text (&pk, "adapterType", run->adapter ? run->adapter : "unknown");
-    s_text (&pk, "companyId", run->company);
-    s_text (&pk, "environmentId", run->env);
-    s_text (&pk, "executionWorkspaceId", persisted ? persisted->id : NULL);
-    s_text (&pk, "issueId", run->issue);
-    s_text (&pk, "heartbeatRunId", run->id);
-    s_text (&pk, "requestedMode",
-            persisted ? berth_enum_text (&workspace_mode_enum, (int) persisted->mode) : ask->mode);
-    msgpack_pack_str_with_body (&pk, "source", 6);
-    msgpack_pack_map (&pk, 9);
     workspace_source_t kind = from->source ? from->source : workspace_source_TASK_SESSION;
-    s_text (&pk, "kind", berth_enum_text (&workspace_source_enum, (int) kind));
-    s_bytes (&pk, "localPath", from->cwd);
-    s_text (&pk, "projectId", from->project);
-    s_text (&pk, "projectWorkspaceId", from->workspace);
-    s_text (&pk, "repoUrl", from->repo_url);
-    s_text (&pk, "repoRef", from->repo_ref);
-    s_text (&pk, "strategy", from->strategy ? from->strategy : "project_primary");
-    s_text (&pk, "branchName", from->branch);
-    s_bytes (&pk, "worktreePath", from->worktree);
-    msgpack_pack_str_with_body (&pk, "runtimeOverlay", 14);
-    msgpack_pack_map (&pk, 4);
-    s_text (&pk, "provisionCommand", provision);
-    s_text (&pk, "teardownCommand", any_text (config, "teardownCommand", req->arena));
-    s_text (&pk, "cleanupCommand", any_text (config, "cleanupCommand", req->arena));
-    s_raw (&pk, "workspaceRuntime", any_get (config, "workspaceRuntime"));
-    return berth_buffer_bytes (&buffer);
+    realization_source_t source = {
+        .kind = berth_enum_text (&workspace_source_enum, (int) kind), .path = from->cwd,
+        .project = from->project, .workspace = from->workspace, .repo_url = from->repo_url,
+        .repo_ref = from->repo_ref, .branch = from->branch, .worktree = from->worktree,
+        .strategy = from->strategy ? from->strategy : "project_primary",
+    };
+    realization_overlay_t overlay = {
+        .provision = provision, .runtime = any_get (config, "workspaceRuntime"),
+        .teardown = any_text (config, "teardownCommand", req->arena),
+        .cleanup = any_text (config, "cleanupCommand", req->arena),
+    };
+    if (any_is_null (overlay.runtime))
+        overlay.runtime = (berth_bytes_t) { NULL, 0 };
+    realization_request_t request = {
+        .version = 1, .adapter = run->adapter ? run->adapter : "unknown", .company = run->company,
+        .env = run->env, .workspace = persisted ? persisted->id : NULL, .issue = run->issue,
+        .run = run->id, .source = &source, .overlay = &overlay,
+        .mode = persisted ? berth_enum_text (&workspace_mode_enum, (int) persisted->mode)
+                          : ask->mode,
+    };
+    return berth_pack (&realization_request_schema, &request, req->arena);
 }
 
 int

@@ -4,7 +4,6 @@
 
 #include "codec.h"
 
-#include <msgpack.h>
 #include <string.h>
 
 static const char *const s_remote [] = {
@@ -33,33 +32,11 @@ adapter_supported (const char *adapter, environment_driver_t driver)
     return false;
 }
 
-static void
-s_text (msgpack_packer *pk, const char *key, const char *value)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-    if (value)
-        msgpack_pack_str_with_body (pk, value, strlen (value));
-    else
-        msgpack_pack_nil (pk);
-}
-
-static void
-s_key (msgpack_packer *pk, const char *key)
-{
-    msgpack_pack_str_with_body (pk, key, strlen (key));
-}
-
 static berth_bytes_t
 s_local (const lease_t *lease, arena_t *arena)
 {
-    berth_buffer_t buffer = { .arena = arena };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    msgpack_pack_map (&pk, 3);
-    s_text (&pk, "kind", "local");
-    s_text (&pk, "environmentId", lease->env);
-    s_text (&pk, "leaseId", lease->id);
-    return berth_buffer_bytes (&buffer);
+    target_local_t target = { .kind = "local", .env = lease->env, .lease = lease->id };
+    return berth_pack (&target_local_schema, &target, arena);
 }
 
 static const char *
@@ -69,39 +46,18 @@ s_shell (const lease_t *lease, arena_t *arena)
     return shell && (strcmp (shell, "bash") == 0 || strcmp (shell, "sh") == 0) ? shell : NULL;
 }
 
-static const char *
-s_remote_cwd (const lease_t *lease, const char *otherwise, arena_t *arena)
-{
-    const char *cwd = any_text (lease->metadata, "remoteCwd", arena);
-    return cwd && cwd [0] ? cwd : otherwise;
-}
-
 static berth_bytes_t
 s_sandbox (const lease_t *lease, arena_t *arena)
 {
-    berth_buffer_t buffer = { .arena = arena };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    msgpack_pack_map (&pk, 9);
-    s_text (&pk, "kind", "remote");
-    s_text (&pk, "transport", "sandbox");
-    s_text (&pk, "providerKey", lease->provider);
-    s_text (&pk, "shellCommand", s_shell (lease, arena));
-    s_text (&pk, "remoteCwd", s_remote_cwd (lease, "/tmp", arena));
-    s_text (&pk, "environmentId", lease->env);
-    s_text (&pk, "leaseId", lease->id);
-    s_key (&pk, "timeoutMs");
-    uint64_t timeout_ms = any_number (lease->config, "timeoutMs", 0);
-    if (timeout_ms)
-        msgpack_pack_uint64 (&pk, timeout_ms);
-    else
-        msgpack_pack_nil (&pk);
-    s_key (&pk, "runner");
-    msgpack_pack_map (&pk, 2);
-    s_text (&pk, "leaseId", lease->id);
-    s_key (&pk, "generation");
-    msgpack_pack_uint64 (&pk, lease->generation);
-    return berth_buffer_bytes (&buffer);
+    const char *cwd = any_text (lease->metadata, "remoteCwd", arena);
+    target_runner_t runner = { .lease = lease->id, .generation = lease->generation };
+    target_sandbox_t target = {
+        .kind = "remote", .transport = "sandbox", .provider = lease->provider,
+        .shell = s_shell (lease, arena), .cwd = cwd && cwd [0] ? cwd : "/tmp", .env = lease->env,
+        .lease = lease->id, .timeout_ms = any_number (lease->config, "timeoutMs", 0),
+        .runner = &runner,
+    };
+    return berth_pack (&target_sandbox_schema, &target, arena);
 }
 
 lease_target_t

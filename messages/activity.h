@@ -59,6 +59,32 @@ const char *action_entity (action_t action);
     F (T, BYTES, hash,      "hash",      REQUIRED, 32, "BLAKE2b-256 over the hash before (of the company; 32 zero bytes at first) and this entry packed with an empty `hash`.")
 BERTH_MESSAGE (activity, ACTIVITY);
 
+//  Details of a lease's entries, in Paperclip's words, and of those that end it.
+#define LEASE_DETAILS(F, T) \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "Of which environment.") \
+    F (T, STR,   driver,    "driver",    NULLABLE, 16, "Its driver.") \
+    F (T, STR,   policy,    "leasePolicy", NULLABLE, 32, "As it was at acquire.") \
+    F (T, STR,   provider,  "provider",  NULLABLE, 128, "Who opened the place.") \
+    F (T, ID,    workspace, "executionWorkspaceId", NULLABLE, 36, "For which workspace.") \
+    F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.")
+BERTH_MESSAGE (lease_details, LEASE_DETAILS);
+
+#define LEASE_END_DETAILS(F, T) \
+    LEASE_DETAILS (F, T) \
+    F (T, STR,   status,    "status",    NULLABLE, 32, "What it became.") \
+    F (T, STR,   cleanup,   "cleanupStatus", NULLABLE, 16, "Whether its place is closed.") \
+    F (T, STR,   failure,   "failureReason", NULLABLE, 512, "Why it failed.")
+BERTH_MESSAGE (lease_end_details, LEASE_END_DETAILS);
+
+#define RUN_DETAILS(F, T) \
+    F (T, ID,    env,       "environmentId", NULLABLE, 36, "Where it runs.") \
+    F (T, STR,   level,     "selectedBy", NULLABLE, 32, "Which level of the selection decided.") \
+    F (T, ID,    lease,     "leaseId",   NULLABLE, 36, "Its lease.") \
+    F (T, STR,   state,     "state",     NULLABLE, 32, "How far it is.") \
+    F (T, STR,   error_code, "errorCode", NULLABLE, 64, "Why it failed.") \
+    F (T, STR,   error,     "error",     NULLABLE, 512, "The sentence.")
+BERTH_MESSAGE (run_details, RUN_DETAILS);
+
 #define ACTIVITY_LIST(F, T) \
     F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Whose log.") \
     F (T, U64,   after,     "after",     OPTIONAL, 0, "Entries behind this companySeq (0).") \

@@ -171,6 +171,30 @@ BERTH_MESSAGE (release_error, RELEASE_ERROR);
     F (T, LIST (release_error), errors, "errors", REQUIRED, 1000, "One for each that is not.")
 BERTH_MESSAGE (run_released, RUN_RELEASED);
 
+//  The two shapes of a target that Berth has places for, and who executes in it.
+#define TARGET_LOCAL(F, T) \
+    F (T, STR,   kind,      "kind",      REQUIRED, 16, "local.") \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "The environment.") \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.")
+BERTH_MESSAGE (target_local, TARGET_LOCAL);
+
+#define TARGET_RUNNER(F, T) \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "exec.start takes this lease") \
+    F (T, U64,   generation, "generation", REQUIRED, 0, "and this generation.")
+BERTH_MESSAGE (target_runner, TARGET_RUNNER);
+
+#define TARGET_SANDBOX(F, T) \
+    F (T, STR,   kind,      "kind",      REQUIRED, 16, "remote.") \
+    F (T, STR,   transport, "transport", REQUIRED, 16, "sandbox.") \
+    F (T, STR,   provider,  "providerKey", NULLABLE, 128, "Who opened the place.") \
+    F (T, STR,   shell,     "shellCommand", NULLABLE, 8, "bash, sh or null.") \
+    F (T, STR,   cwd,       "remoteCwd", REQUIRED, 4096, "Where commands run.") \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "The environment.") \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
+    F (T, U64,   timeout_ms, "timeoutMs", NULLABLE, 0, "Of the environment's config.") \
+    F (T, OBJ (target_runner), runner, "runner", REQUIRED, 0, "The caller executes through Berth.")
+BERTH_MESSAGE (target_sandbox, TARGET_SANDBOX);
+
 //  lease.target: how to execute in the place, in Paperclip's shapes (reference, section 6).
 #define LEASE_TARGET_ASK(F, T) \
     F (T, ID,    id,        "leaseId",   REQUIRED, 36, "The lease.") \

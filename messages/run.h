@@ -95,6 +95,39 @@ BERTH_MESSAGE (lease_context, LEASE_CONTEXT);
     F (T, ANY,   transport, "executionTransport", NULLABLE, 65536, "Of ssh targets: the spec; else null.")
 BERTH_MESSAGE (run_acquired, RUN_ACQUIRED);
 
+//  The realization request, version 1 (reference, section 5).
+#define REALIZATION_SOURCE(F, T) \
+    F (T, STR,   kind,      "kind",      REQUIRED, 32, "project_primary, task_session or agent_home.") \
+    F (T, BYTES, path,      "localPath", REQUIRED, 4096, "Folder on the host.") \
+    F (T, STR,   project,   "projectId", NULLABLE, 128, "The platform's project.") \
+    F (T, STR,   workspace, "projectWorkspaceId", NULLABLE, 128, "The platform's project workspace.") \
+    F (T, STR,   repo_url,  "repoUrl",   NULLABLE, 2048, "Where its repository comes from.") \
+    F (T, STR,   repo_ref,  "repoRef",   NULLABLE, 512, "Its ref.") \
+    F (T, STR,   strategy,  "strategy",  REQUIRED, 32, "project_primary or git_worktree.") \
+    F (T, STR,   branch,    "branchName", NULLABLE, 512, "Its branch.") \
+    F (T, BYTES, worktree,  "worktreePath", NULLABLE, 4096, "Its worktree.")
+BERTH_MESSAGE (realization_source, REALIZATION_SOURCE);
+
+#define REALIZATION_OVERLAY(F, T) \
+    F (T, STR,   provision, "provisionCommand", NULLABLE, 16384, "Makes it ready, in the place.") \
+    F (T, STR,   teardown,  "teardownCommand", NULLABLE, 16384, "Before it is closed.") \
+    F (T, STR,   cleanup,   "cleanupCommand", NULLABLE, 16384, "When it is closed.") \
+    F (T, ANY,   runtime,   "workspaceRuntime", NULLABLE | OBJECT, 65536, "Services and jobs; opaque.")
+BERTH_MESSAGE (realization_overlay, REALIZATION_OVERLAY);
+
+#define REALIZATION_REQUEST(F, T) \
+    F (T, U64,   version,   "version",   REQUIRED, 0, "1.") \
+    F (T, STR,   adapter,   "adapterType", REQUIRED, 128, "For which adapter.") \
+    F (T, STR,   company,   "companyId", REQUIRED, 64, "Who it belongs to.") \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "Where it runs.") \
+    F (T, ID,    workspace, "executionWorkspaceId", NULLABLE, 36, "The persisted workspace.") \
+    F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.") \
+    F (T, STR,   run,       "heartbeatRunId", REQUIRED, 128, "For which run.") \
+    F (T, STR,   mode,      "requestedMode", NULLABLE, 32, "Of the persisted workspace, else the effective one.") \
+    F (T, OBJ (realization_source), source, "source", REQUIRED, 0, "The files.") \
+    F (T, OBJ (realization_overlay), overlay, "runtimeOverlay", REQUIRED, 0, "From the persisted workspace's config.")
+BERTH_MESSAGE (realization_request, REALIZATION_REQUEST);
+
 #define RUN_REALIZE(F, T) \
     F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Who it belongs to.") \
     F (T, STR,   run,       "heartbeatRunId", REQUIRED | POSITIVE, 128, "A run that has acquired.") \

@@ -61,6 +61,9 @@ BERTH_SCHEMA (lease_metadata, LEASE_METADATA, 0, "New metadata of a lease.");
 BERTH_SCHEMA (release_for_run, RELEASE_FOR_RUN, 0, "Whose leases to give back.");
 BERTH_SCHEMA (release_error, RELEASE_ERROR, 0, "A lease that could not be given back.");
 BERTH_SCHEMA (run_released, RUN_RELEASED, 0, "What came of a release, lease by lease.");
+BERTH_SCHEMA (target_local, TARGET_LOCAL, SCHEMA_ROW, "The host itself.");
+BERTH_SCHEMA (target_runner, TARGET_RUNNER, SCHEMA_ROW, "Who executes.");
+BERTH_SCHEMA (target_sandbox, TARGET_SANDBOX, SCHEMA_ROW, "A place.");
 BERTH_SCHEMA (lease_target_ask, LEASE_TARGET_ASK, 0, "Whose target.");
 BERTH_SCHEMA (lease_target, LEASE_TARGET, 0, "How to execute in a place.");
 
@@ -74,6 +77,9 @@ BERTH_SCHEMA (run_resolved, RUN_RESOLVED, 0, "What was selected, and why.");
 BERTH_SCHEMA (run_acquire, RUN_ACQUIRE, 0, "A run that needs a place.");
 BERTH_SCHEMA (lease_context, LEASE_CONTEXT, 0, "The persisted workspace of a lease.");
 BERTH_SCHEMA (run_acquired, RUN_ACQUIRED, 0, "What a run was given.");
+BERTH_SCHEMA (realization_source, REALIZATION_SOURCE, SCHEMA_ROW, "Which files are realized.");
+BERTH_SCHEMA (realization_overlay, REALIZATION_OVERLAY, SCHEMA_ROW, "The workspace's own commands.");
+BERTH_SCHEMA (realization_request, REALIZATION_REQUEST, SCHEMA_ROW, "What is to be realized.");
 BERTH_SCHEMA (run_realize, RUN_REALIZE, 0, "A run's files.");
 BERTH_SCHEMA (run_realized, RUN_REALIZED, 0, "How they were realized.");
 BERTH_SCHEMA (run_ref, RUN_REF, 0, "Names a run.");
@@ -102,6 +108,9 @@ BERTH_SCHEMA (exec_result, EXEC_RESULT, 0, "How a command ended, with its output
 
 //  activity.h
 BERTH_SCHEMA (activity, ACTIVITY, SCHEMA_ROW, "One entry of the activity log.");
+BERTH_SCHEMA (lease_details, LEASE_DETAILS, SCHEMA_ROW, "Of a lease's entries in the log.");
+BERTH_SCHEMA (lease_end_details, LEASE_END_DETAILS, SCHEMA_ROW, "Of the entries that end a lease.");
+BERTH_SCHEMA (run_details, RUN_DETAILS, SCHEMA_ROW, "Of a run's entries in the log.");
 BERTH_SCHEMA (activity_list, ACTIVITY_LIST, 0, "Which entries to read.");
 BERTH_SCHEMA (activity_page, ACTIVITY_PAGE, 0, "Entries of the log.");
 BERTH_SCHEMA (activity_head, ACTIVITY_HEAD, 0, "The end of a log.");
@@ -175,13 +184,16 @@ static const berth_schema_t *const s_schemas [] = {
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,
+    &target_local_schema, &target_runner_schema, &target_sandbox_schema,
     &lease_target_ask_schema, &lease_target_schema, &run_schema, &run_selection_schema,
     &run_resolve_schema, &run_level_schema, &run_resolved_schema, &run_acquire_schema,
-    &lease_context_schema, &run_acquired_schema, &run_realize_schema, &run_realized_schema,
+    &lease_context_schema, &run_acquired_schema, &realization_source_schema, &realization_overlay_schema, &realization_request_schema,
+    &run_realize_schema, &run_realized_schema,
     &run_ref_schema, &run_list_schema, &run_page_schema, &exec_tty_schema, &exec_schema,
     &exec_start_schema, &exec_ref_schema, &exec_list_schema, &exec_page_schema, &exec_read_schema,
     &exec_read_end_schema, &stream_chunk_schema, &exec_write_schema, &exec_written_schema,
     &exec_signal_schema, &exec_resize_schema, &exec_result_schema, &activity_schema,
+    &lease_details_schema, &lease_end_details_schema, &run_details_schema,
     &activity_list_schema, &activity_page_schema, &activity_head_schema, &behalf_schema,
     &request_header_schema, &reply_header_schema, &error_details_schema, &error_body_schema,
     &bus_pong_schema, &bus_info_schema, &bus_actor_schema, &bus_count_schema,
