@@ -26,8 +26,8 @@ s_usual (invocation_t *self, berth_error_t *err)
             || output_reply (&out, row->reply, reply, first, self->arena, err) < 0)
             return -1;
         berth_bytes_t next = any_get (reply, "nextCursor");
-        if (any_is_null (next))
-            return 0;
+        if (any_is_null (next))     //  A probe that says no is for scripts to see
+            return row->reply == &probe_result_schema && !any_truth (reply, "ok", false);
         if (!self->common.all) {
             if (!out.json && !out.quiet)
                 output_note ("there is more: --all, or --cursor %s",

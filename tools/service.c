@@ -49,7 +49,12 @@ s_runtime (const invocation_t *self)
         return arena_printf (self->arena, "%s/run", state);
     if (geteuid () == 0)
         return "/run/berth";
-    return user ? arena_printf (self->arena, "%s/berth", user) : NULL;
+    if (user)
+        return arena_printf (self->arena, "%s/berth", user);
+    const char *xdg = s_environment ("XDG_STATE_HOME"), *home = s_environment ("HOME");
+    if (xdg)
+        return arena_printf (self->arena, "%s/berth/run", xdg);
+    return home ? arena_printf (self->arena, "%s/.local/state/berth/run", home) : NULL;
 }
 
 int
@@ -64,7 +69,7 @@ service_find (invocation_t *self, bool *ret_named, berth_error_t *err)
     const char *runtime = s_runtime (self);
     if (!runtime) {
         berth_error_set (err->remedy, sizeof err->remedy, "name one with --endpoint or --runtime");
-        return berth_fail (err, BERTH_UNREACHABLE, "no service to be found: XDG_RUNTIME_DIR is not set");
+        return berth_fail (err, BERTH_UNREACHABLE, "no service to be found: neither XDG_RUNTIME_DIR nor HOME is set");
     }
     self->endpoint = arena_printf (self->arena, "ipc://%s/bus.sock", runtime);
     if (strlen (self->endpoint) - strlen ("ipc://") > 107)
