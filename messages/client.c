@@ -141,27 +141,33 @@ s_header (const call_t *call, arena_t *arena)
     return berth_pack (&request_header_schema, &header, arena);
 }
 
+//  Only to a connection that is known to be there: what is repeated after a restart is decided
+//  here, and not by the queue of a socket.
 static void
 s_transmit (berth_client_t *self, call_t *call)
 {
+    if (self->down_since)
+        return;
     own (arena) arena = arena_new ();
     berth_bytes_t header = s_header (call, arena);
     berth_bytes_t body = { call->body, call->body_size }, data = { call->data, call->data_size };
     call->sent = link_send (self->link, header, body, data) == 0;
 }
 
-//  stream.credit and stream.cancel: their replies are nobody's. Lost ones do no harm: a stream
-//  without connection has ended.
-static void
+//  stream.credit and stream.cancel: their replies are nobody's. A stream without connection has
+//  ended; credit that found no room is given with the next sign.
+static int
 s_transmit_stream (berth_client_t *self, const char *type, uint64_t number, int64_t bytes)
 {
+    if (self->down_since)
+        return -1;
     own (arena) arena = arena_new ();
     call_t quiet = { .number = ++self->number };
     snprintf (quiet.type, sizeof quiet.type, "%s", type);
     berth_bytes_t body = any_set (berth_empty_map, "id", client_id (number, arena), arena);
     if (bytes >= 0)
         body = any_set_number (body, "bytes", (uint64_t) bytes, arena);
-    (void) link_send (self->link, s_header (&quiet, arena), body, (berth_bytes_t) { NULL, 0 });
+    return link_send (self->link, s_header (&quiet, arena), body, (berth_bytes_t) { NULL, 0 });
 }
 
 static berth_bytes_t
@@ -179,8 +185,11 @@ s_take_reply (berth_client_t *self, zmq_msg_t frames [3])
         return;
     uint64_t number = client_number (header.id);
     call_t *call = number ? s_call (self, number) : NULL;
-    if (!call)
-        return;                 //  Of a call that was given up, or of stream.credit
+    if (!call) {                //  Of a call that was given up, or of stream.credit
+        if (number && header.status == reply_status_STREAM)
+            (void) s_transmit_stream (self, "stream.cancel", number, -1);
+        return;
+    }
     item_t *item = s_item (self, number, header.status);
     zmq_msg_move (&item->body, &frames [1]);
     zmq_msg_move (&item->data, &frames [2]);
@@ -284,8 +293,9 @@ s_sign (berth_client_t *self, int64_t now)
         return;
     self->signed_at = now;
     for (call_t *call = self->calls; call; call = call->next)
-        if (call->window && call->sent)
-            s_transmit_stream (self, "stream.credit", call->number, 0);
+        if (call->window && call->sent
+            && s_transmit_stream (self, "stream.credit", call->number, (int64_t) call->consumed) == 0)
+            call->consumed = 0;
 }
 
 //  Does all that can be done without waiting.
@@ -418,7 +428,7 @@ berth_client_cancel (berth_client_t *self, uint64_t number)
     CHECK (self, CLIENT_MAGIC);
     call_t *call = s_call (self, number);
     if (call && call->window && call->sent)
-        s_transmit_stream (self, "stream.cancel", number, -1);
+        (void) s_transmit_stream (self, "stream.cancel", number, -1);
     s_forget (self, number);
     for (item_t **at = &self->first; *at;) {
         item_t *item = *at;
@@ -444,8 +454,8 @@ s_consumed (berth_client_t *self)
     if (call) {
         call->consumed += item->reply.data.size;
         if (call->consumed >= call->window / 2 && call->consumed) {
-            s_transmit_stream (self, "stream.credit", call->number, (int64_t) call->consumed);
-            call->consumed = 0;
+            if (s_transmit_stream (self, "stream.credit", call->number, (int64_t) call->consumed) == 0)
+                call->consumed = 0;
         }
     }
     s_item_destroy (&self->taken);

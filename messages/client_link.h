@@ -19,7 +19,8 @@ enum { LINK_FRAMES = 3, LINK_DESCRIPTORS_MAX = 8 };
 link_t *link_new (const char *endpoint, berth_error_t *err);
 void link_destroy (link_t **self_p);
 
-//  Sends header, body and, if it has a size, data. -1: no connection, or no room; nothing went.
+//  Sends header, body and, if it has a size, data. -1: no room; nothing went. Only while the link is
+//  up: what is sent otherwise waits in a queue for a service that may never have asked for it.
 int link_send (link_t *self, berth_bytes_t header, berth_bytes_t body, berth_bytes_t data);
 
 //  Takes one message of two or three frames; false when none is here. Messages of another shape

@@ -100,8 +100,9 @@ fake_bus_new (const char *endpoint, fake_handler_fn *handler, void *context)
     self->handler_context = context;
     self->context = zmq_ctx_new ();
     self->router = zmq_socket (self->context, ZMQ_ROUTER);
-    int none = 0;
+    int none = 0;                       //  Of the water mark: no bound, or a ROUTER drops
     ENSURE (zmq_setsockopt (self->router, ZMQ_LINGER, &none, sizeof none) == 0);
+    ENSURE (zmq_setsockopt (self->router, ZMQ_SNDHWM, &none, sizeof none) == 0);
     ENSURE (zmq_bind (self->router, endpoint) == 0);
     ENSURE (pthread_create (&self->thread, NULL, s_run, self) == 0);
     return self;
