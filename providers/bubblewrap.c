@@ -160,6 +160,24 @@ s_close (void **self_p)
 }
 
 static int
+s_count (void *context, const char *provider_lease, berth_bytes_t labels)
+{
+    (void) provider_lease;
+    (void) labels;
+    *(bool *) context = true;
+    return 1;                       //  One is enough
+}
+
+//  A list that cannot be read is not empty.
+static bool
+s_has_places (const bubblewrap_t *self)
+{
+    bool found = false;
+    berth_error_t err = { 0 };
+    return places_list (self->places, s_count, &found, &err) != 0 || found;
+}
+
+static int
 s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
 {
     bubblewrap_t *self = calloc (1, sizeof *self);
@@ -179,6 +197,8 @@ s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
     }
     if (self->own_uids)
         s_let_pass (places_state (self->places));
+    if (!s_has_places (self))
+        bubblewrap_etc_sweep (places_state (self->places));
     *ret_self = self;
     return 0;
 }

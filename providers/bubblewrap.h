@@ -67,6 +67,9 @@ int bubblewrap_seccomp (bool nested, berth_bytes_t *ret_filter, berth_error_t *e
 int bubblewrap_etc (const char *state, arena_t *arena, const char **ret_folder,
                     berth_error_t *err);
 
+//  Removes those of other days; only when no place sees one.
+void bubblewrap_etc_sweep (const char *state);
+
 //  Can a place's own user come by each folder on the way to this path? provider_unavailable names
 //  the one where it ends.
 int bubblewrap_reach (const char *path, berth_error_t *err);

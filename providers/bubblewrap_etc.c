@@ -8,6 +8,7 @@
 
 #include "tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -155,11 +156,31 @@ s_fill (const char *folder, int fd, berth_error_t *err)
     return 0;
 }
 
+static const char *
+s_name (arena_t *arena)
+{
+    return arena_printf (arena, "etc-%016llx", (unsigned long long) s_fingerprint ());
+}
+
+void
+bubblewrap_etc_sweep (const char *state)
+{
+    own (arena) arena = arena_new ();
+    const char *current = s_name (arena);
+    DIR *folder = opendir (state);
+    struct dirent *entry;
+    while (folder && (entry = readdir (folder)))
+        if (strncmp (entry->d_name, "etc-", 4) == 0 && strcmp (entry->d_name, current))
+            //  Not ours to fail for; the next start tries again.
+            (void) tree_remove (arena_printf (arena, "%s/%s", state, entry->d_name), NULL);
+    if (folder)
+        closedir (folder);
+}
+
 int
 bubblewrap_etc (const char *state, arena_t *arena, const char **ret_folder, berth_error_t *err)
 {
-    const char *folder = arena_printf (arena, "%s/etc-%016llx", state,
-                                       (unsigned long long) s_fingerprint ());
+    const char *folder = arena_printf (arena, "%s/%s", state, s_name (arena));
     *ret_folder = folder;
     if (access (folder, F_OK) == 0)
         return 0;

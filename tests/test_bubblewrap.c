@@ -128,6 +128,27 @@ s_two_places_are_two_users (void **state)
     house_release (&s_house, &ask, &place);
 }
 
+static void
+s_old_etc_stays_while_it_is_seen (void **state)
+{
+    (void) state;
+    house_t house;
+    house_open (&house, "bubblewrap");
+    const char *old = arena_printf (house.arena, "%s/etc-0123456789abcdef", house.host.state);
+    assert_int_equal (mkdir (old, 0755), 0);
+    place_open_t ask = house_ask (&house, NULL);
+    place_opened_t place = house_acquire (&house, &ask);
+    house_reopen (&house);
+    assert_int_equal (access (old, F_OK), 0);
+    house_release (&house, &ask, &place);
+    house_reopen (&house);
+    assert_int_equal (access (old, F_OK), -1);
+    place = house_acquire (&house, &ask);
+    assert_string_equal (house_text (&house, &place, "cat /etc/hostname"), "berth\n");
+    house_release (&house, &ask, &place);
+    house_close (&house);
+}
+
 //  Who takes the last one, and what is taken after a restart, is refused or another.
 static void
 s_host_users_are_counted (void **state)
@@ -453,6 +474,7 @@ main (void)
         cmocka_unit_test (s_tools_work),
         cmocka_unit_test (s_user_is_nobody),
         cmocka_unit_test (s_two_places_are_two_users),
+        cmocka_unit_test (s_old_etc_stays_while_it_is_seen),
         cmocka_unit_test (s_host_users_are_counted),
         cmocka_unit_test (s_no_process_of_others),
         cmocka_unit_test (s_no_network),
