@@ -269,13 +269,10 @@ s_sandbox (const config_rules_t *rules, berth_bytes_t config, arena_t *arena,
     return 0;
 }
 
-int
-registry_config (const config_rules_t *rules, environment_driver_t driver, berth_bytes_t config,
-                 arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+static int
+s_of_driver (const config_rules_t *rules, environment_driver_t driver, berth_bytes_t config,
+             arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
 {
-    berth_error_set (err->driver, sizeof err->driver, "%s",
-                     berth_enum_text (&environment_driver_enum, (int) driver));
-    config = any_merge (berth_empty_map, config, true, arena);
     switch (driver) {
         case environment_driver_LOCAL:
             *ret_normal = config;
@@ -291,6 +288,21 @@ registry_config (const config_rules_t *rules, environment_driver_t driver, berth
         default:
             return berth_fail (err, BERTH_INTERNAL, "a driver without a shape");
     }
+}
+
+int
+registry_config (const config_rules_t *rules, environment_driver_t driver, berth_bytes_t config,
+                 arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+{
+    berth_error_set (err->driver, sizeof err->driver, "%s",
+                     berth_enum_text (&environment_driver_enum, (int) driver));
+    config = any_merge (berth_empty_map, config, true, arena);
+    if (s_of_driver (rules, driver, config, arena, ret_normal, err))
+        return -1;
+    //  Defaults and patches add up; a row beyond its own limit could never be read again.
+    if (ret_normal->size > berth_schema_field (&environment_schema, "config")->limit)
+        return s_wrong (err, "config", "is larger than its limit");
+    return 0;
 }
 
 int
