@@ -37,12 +37,13 @@ s_environment (const char *name)
     return value && *value ? value : NULL;
 }
 
-//  Where the sockets are (DESIGN section 3).
+//  Where the sockets are (DESIGN section 3), as berthd finds it; NULL: nowhere.
 static const char *
 s_runtime (const invocation_t *self)
 {
     const char *state = self->common.state ? self->common.state : s_environment ("BERTH_STATE");
-    const char *user = s_environment ("XDG_RUNTIME_DIR");
+    const char *user = s_environment ("XDG_RUNTIME_DIR"), *xdg = s_environment ("XDG_STATE_HOME");
+    const char *home = s_environment ("HOME");
     if (self->common.runtime)
         return self->common.runtime;
     if (state)
@@ -51,7 +52,6 @@ s_runtime (const invocation_t *self)
         return "/run/berth";
     if (user)
         return arena_printf (self->arena, "%s/berth", user);
-    const char *xdg = s_environment ("XDG_STATE_HOME"), *home = s_environment ("HOME");
     if (xdg)
         return arena_printf (self->arena, "%s/berth/run", xdg);
     return home ? arena_printf (self->arena, "%s/.local/state/berth/run", home) : NULL;
