@@ -20,8 +20,8 @@ berth_process_start (int64_t pid)
     close (file);
     text [got > 0 ? got : 0] = 0;
     char *at = strrchr (text, ')');         //  The name before it may hold anything
-    if (at && (at [2] == 'Z' || at [2] == 'X'))
-        return 0;                           //  Ended, and not yet waited for
+    if (!at || at [1] != ' ' || at [2] == 'Z' || at [2] == 'X')
+        return 0;                           //  Over, and only waits to be reaped
     for (int field = 2; at && field < 22; field++)
         at = strchr (at + 1, ' ');
     return at ? strtoull (at + 1, NULL, 10) : 0;

@@ -63,7 +63,7 @@ void spool_size (const spool_t *self, spool_size_t *ret_size);
 //  file `end` of the folder; the segments are synced before it. Said once; a second is a conflict.
 int spool_end (spool_t *self, const void *end, size_t size, berth_error_t *err);
 
-//  Writes the start record (opaque, at most 64 KiB) as file `start`, by rename, not synced.
+//  Writes the start record (opaque, at most 64 KiB) as file `start`, not synced.
 //  Conflict if there is one: the exec was started before.
 int spool_start (const char *folder, const void *start, size_t size, berth_error_t *err);
 

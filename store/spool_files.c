@@ -23,35 +23,26 @@ int
 spool_start (const char *folder, const void *start, size_t size, berth_error_t *err)
 {
     ENSURE (size <= 65536);
-    char path [4200], fresh [4200];
-    if (s_path (folder, "start", path, err) || s_path (folder, "start.new", fresh, err))
+    char path [4200];
+    if (s_path (folder, "start", path, err))
         return -1;
     if (mkdir (folder, 0700) && errno != EEXIST)
         return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
                                  "the spool's folder cannot be made");
-    int file = open (fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
-                                 "the spool's start cannot be made");
-    ssize_t done = write (file, start, size);
-    if (done != (ssize_t) size) {
-        if (done >= 0)
-            errno = ENOSPC;
-        int rc = berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
-                                   "the spool's start cannot be written");
-        close (file);
-        (void) unlink (fresh);
-        return rc;
-    }
-    close (file);
-    //  link, unlike rename, refuses to replace
-    int rc = link (fresh, path);
-    int saved = errno;
-    (void) unlink (fresh);
-    errno = saved;
-    if (rc && errno == EEXIST)
+    int file = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0 && errno == EEXIST)
         return berth_fail (err, BERTH_CONFLICT, "the exec was started before");
-    return rc ? berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be written") : 0;
+    ssize_t done = file < 0 ? -1 : write (file, start, size);
+    if (done >= 0 && done != (ssize_t) size)
+        errno = ENOSPC;
+    int rc = done == (ssize_t) size ? 0
+           : berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                               "the spool's start cannot be written");
+    if (file >= 0)
+        close (file);
+    if (rc && file >= 0)
+        (void) unlink (path);
+    return rc;
 }
 
 static int

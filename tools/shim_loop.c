@@ -121,7 +121,7 @@ shim_log_ready (shim_t *shim, watch_t *self, uint32_t events)
 {
     (void) events;
     char text [1024];
-    ssize_t got = read (self->fd, text, sizeof text - 1);
+    ssize_t got = read (self->fd, text, sizeof text);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
@@ -129,8 +129,17 @@ shim_log_ready (shim_t *shim, watch_t *self, uint32_t events)
         return;
     }
     s_log_write (shim, text, (size_t) got);
-    text [got] = 0;
-    char *next = NULL;
-    for (char *line = strtok_r (text, "\n", &next); line; line = strtok_r (NULL, "\n", &next))
-        berth_error_set (shim->last_words, sizeof shim->last_words, "%s", line);
+    //  A line may come in pieces; a new one replaces what was said before
+    size_t filled = strlen (shim->last_words);
+    for (ssize_t index = 0; index < got; index++) {
+        if (shim->line_ended && text [index] != '\n') {
+            filled = 0;
+            shim->line_ended = false;
+        }
+        if (text [index] == '\n')
+            shim->line_ended = true;
+        else if (filled < sizeof shim->last_words - 1)
+            shim->last_words [filled++] = text [index];
+        shim->last_words [filled] = 0;
+    }
 }

@@ -145,7 +145,6 @@ s_make_pipe (shim_t *self, int outer, int fds [2])
 {
     if (pipe2 (fds, O_CLOEXEC))
         return -1;
-    (void) fcntl (fds [0], F_SETPIPE_SZ, SHIM_PIPE_SIZE);       //  Faster, where it is allowed
     if (fcntl (fds [outer], F_SETFL, O_NONBLOCK)
     || (berth_has (shim_open, &self->open, uid)
         && fchown (fds [0], (uid_t) self->open.uid, (gid_t) self->open.uid))) {

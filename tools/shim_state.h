@@ -22,7 +22,7 @@ enum {
     SHIM_GRACE_MS = 10000,          //  From TERM to KILL unless said otherwise
     SHIM_START_MS = 30000,          //  For init to start a child
     SHIM_END_MS = 5000,             //  For killed processes to be gone
-    SHIM_PIPE_SIZE = 1048576,
+    SHIM_PIPE_USUAL = 32768, SHIM_PIPE_SIZE = 1048576,
     SHIM_OUT_MAX = 4 * 1048576,     //  Unsent bytes of one peer
     SHIM_LOG_MAX = 262144,
     SHIM_ENDED_MAX = 256,           //  Ended execs that STATE tells
@@ -44,6 +44,7 @@ typedef struct {
     watch_t watch;
     child_t *child;
     int stream;
+    bool grown;                     //  Its pipe is a large one
 } output_t;
 
 //  Its stdin: what was accepted and not yet written.
@@ -132,6 +133,7 @@ struct shim {
     int log;
     size_t log_size;
     char last_words [320];          //  Last line of the walls
+    bool line_ended;                //  It is whole
     child_t *children;
     child_t *slots [INIT_SLOTS];
     size_t children_count;

@@ -103,6 +103,11 @@ s_read (shim_t *self, output_t *output, uint64_t room)
         return 0;
     if (got <= 0)                       //  A terminal says EIO when all have closed it
         return -1;
+    //  Who fills a pipe gets a large one; making each so would cost every small exec
+    if (got >= SHIM_PIPE_USUAL && !output->grown && !child->tty) {
+        (void) fcntl (output->watch.fd, F_SETPIPE_SZ, SHIM_PIPE_SIZE);
+        output->grown = true;
+    }
     berth_error_t err = { 0 };
     int rc = spool_append (child->spool, output->stream, berth_wall_ms (), shim_buffer,
                            (size_t) got, &err);
