@@ -177,6 +177,32 @@ s_a_dead_shim_is_replaced (void **state)
 }
 
 static void
+s_a_stuck_shim_is_ended (void **state)
+{
+    house_t *house = *state;
+    if (!s_can (house, PROVIDER_CAN_EXECUTE))
+        return;
+    berth_error_t err = { 0 };
+    place_open_t ask = house_ask (house, NULL);
+    place_opened_t place = house_acquire (house, &ask);
+    shim_message_t hello;
+    assert_true (house_hello (house, &place, &hello));
+    assert_int_equal (kill ((pid_t) hello.pid, SIGSTOP), 0);
+    place_close_t closing = house_closing (&ask, &place);
+    int64_t started_ms = berth_mono_ms ();
+    assert_ok (house->provider->release (house->self, &closing, soon (2000), &err), err);
+    assert_true (berth_mono_ms () - started_ms < 4000);
+    assert_string_equal (house_places (house), "");
+    //  A zombie of the spawner's at most
+    char line [64], path [64];
+    snprintf (path, sizeof path, "/proc/%d/cmdline", (int) hello.pid);
+    FILE *file = fopen (path, "re");
+    assert_true (!file || fread (line, 1, sizeof line, file) == 0);
+    if (file)
+        fclose (file);
+}
+
+static void
 s_resume_takes_up_or_is_lost (void **state)
 {
     house_t *house = *state;
@@ -427,6 +453,7 @@ static const struct {
     TEST (s_what_is_gone_is_released),
     TEST (s_failing_acquire_leaves_nothing),
     TEST (s_a_dead_shim_is_replaced),
+    TEST (s_a_stuck_shim_is_ended),
     TEST (s_resume_takes_up_or_is_lost),
     TEST (s_list_shows_labels),
     TEST (s_nothing_is_inherited),
