@@ -39,7 +39,7 @@ enum {
     X (T, STARTED,  "started")   /* exec pid startedAt (and offsets so far) */ \
     X (T, OUTPUT,   "output")    /* exec stdoutBytes stderrBytes stalled: how far the spool is */ \
     X (T, ACCEPTED, "accepted")  /* exec offset eof */ \
-    X (T, ENDED,    "ended")     /* exec cause exitCode signal timedOut endedAt bytes truncated error; synced before it is told */ \
+    X (T, ENDED,    "ended")     /* exec cause exitCode signal timedOut endedAt bytes truncated error; written before it is told, synced if nobody listens */ \
     X (T, CLOSED,   "closed")    /* the place's processes are gone */ \
     X (T, REFUSED,  "refused")   /* exec error: the message was wrong */
 BERTH_ENUM (shim_op, SHIM_OP);

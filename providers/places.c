@@ -280,9 +280,9 @@ s_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
     if (s_folder (arena_printf (arena, "%s/workspace", inner), place, err)
         || s_folder (arena_printf (arena, "%s/home", inner), place, err)
         || s_write (folder, "place.msgpack",
-                    berth_pack (&place_record_schema, &place->record, arena), arena, true, err))
+                    berth_pack (&place_record_schema, &place->record, arena), arena, false, err))
         return -1;
-    //  Its record is synced, its name need not be: what a power cut takes away runs nowhere.
+    //  Not synced: its lease's row was committed before, and what a power cut takes away runs nowhere.
     if (rename (folder, place->folder))
         return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", place->folder);
     return 0;

@@ -25,7 +25,7 @@
 enum {
     CONTROL = 3,                    //  Where a shim finds its control socket, and the spawner its own
     PARKED_DEFAULT = 2, PARKED_MAX = 16,
-    PARK_WAIT_MS = 20,              //  Not while the place that was asked for is being built
+    PARK_WAIT_MS = 40,              //  Not while the place that was asked for is being built
     ANSWER_MAX = 65536,
     GIVE_UP_MS = 3000               //  For taking back a place that was half open
 };

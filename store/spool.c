@@ -361,13 +361,13 @@ s_sync (spool_t *self, berth_error_t *err)
 }
 
 int
-spool_end (spool_t *self, const void *end, size_t size, berth_error_t *err)
+spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_error_t *err)
 {
     CHECK (self, SPOOL_MAGIC);
     ENSURE (size <= 4096);
     if (self->ended)
         return berth_fail (err, BERTH_CONFLICT, "the spool has its end already");
-    if (s_sync (self, err))
+    if (sync && s_sync (self, err))
         return -1;
     int file = openat (self->folder, "end.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0)
@@ -375,11 +375,12 @@ spool_end (spool_t *self, const void *end, size_t size, berth_error_t *err)
     ssize_t done = write (file, end, size);
     if (done >= 0 && done != (ssize_t) size)
         errno = ENOSPC;
-    bool bad = done != (ssize_t) size || fsync (file);
+    bool bad = done != (ssize_t) size || (sync && fsync (file));
     int saved = errno;
     close (file);
     errno = saved;
-    if (bad || renameat (self->folder, "end.new", self->folder, "end") || fsync (self->folder))
+    if (bad || renameat (self->folder, "end.new", self->folder, "end")
+        || (sync && fsync (self->folder)))
         return s_fail_write (err, "the spool's end cannot be written");
     self->ended = true;
     return 0;

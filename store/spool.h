@@ -59,9 +59,11 @@ void spool_release (spool_t *self, uint64_t all_offset);
 
 void spool_size (const spool_t *self, spool_size_t *ret_size);
 
-//  Writes the end (opaque bytes, at most 4096: a packed shim_message ENDED), synced, by rename, as
-//  file `end` of the folder; the segments are synced before it. Said once; a second is a conflict.
-int spool_end (spool_t *self, const void *end, size_t size, berth_error_t *err);
+//  Writes the end (opaque bytes, at most 4096: a packed shim_message ENDED), by rename, as file
+//  `end` of the folder. Said once; a second is a conflict. With `sync` the segments and the end are
+//  on disk when it returns; without, they outlive every process but not a power cut: for a shim
+//  that tells its end to a berthd, which commits it before anyone else hears of it.
+int spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_error_t *err);
 
 //  Writes the start record (opaque, at most 64 KiB) as file `start`, not synced.
 //  Conflict if there is one: the exec was started before.

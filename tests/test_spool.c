@@ -374,7 +374,7 @@ test_readers_beside_a_writer (void **state)
     for (int round = 0; round < ROUNDS; round++)
         assert_int_equal (s_put (spool, 1 + round % 2, 1 + (size_t) (round * 37) % 5000), 0);
     berth_error_t err = { 0 };
-    assert_ok (spool_end (spool, "end", 3, &err), err);
+    assert_ok (spool_end (spool, "end", 3, true, &err), err);
     for (int index = 0; index < READERS; index++) {
         int status;
         assert_int_equal (waitpid (readers [index], &status, 0), readers [index]);
@@ -399,8 +399,8 @@ test_start_and_end (void **state)
 
     own (spool) spool = s_open (0, SPOOL_DROP_OLDEST);
     assert_int_equal (s_put (spool, SPOOL_STDOUT, 10), 0);
-    assert_ok (spool_end (spool, "over", 4, &err), err);
-    assert_fails (spool_end (spool, "twice", 5, &err), err, BERTH_CONFLICT);
+    assert_ok (spool_end (spool, "over", 4, false, &err), err);
+    assert_fails (spool_end (spool, "twice", 5, true, &err), err, BERTH_CONFLICT);
     spool_destroy (&spool);
     spool = s_open (0, SPOOL_DROP_OLDEST);
     assert_fails (spool_append (spool, SPOOL_STDOUT, 0, "x", 1, &err), err, BERTH_CONFLICT);

@@ -113,8 +113,8 @@ s_fill_ended (const child_t *child, shim_message_t *message)
         berth_put (shim_message, message, error, child->error);
 }
 
-//  Writes the end, synced, then tells it and forgets the exec. False if it could not be written:
-//  that is tried again.
+//  Writes the end, then tells it and forgets the exec. Whoever listens commits it before it is told
+//  on; where nobody does, it is synced here. False if it could not be written: that is tried again.
 static bool
 s_finish (shim_t *self, child_t *child)
 {
@@ -122,7 +122,7 @@ s_finish (shim_t *self, child_t *child)
     berth_error_t err = { 0 };
     s_fill_ended (child, &message);
     berth_bytes_t end = berth_pack (&shim_message_schema, &message, self->scratch);
-    if (spool_end (child->spool, end.data, end.size, &err)) {
+    if (spool_end (child->spool, end.data, end.size, self->peers_count == 0, &err)) {
         shim_log (self, "end of exec %s not written: %s", child->id, err.text);
         child->retry_at = berth_mono_ms () + SHIM_RETRY_MS;
         return false;
