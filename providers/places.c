@@ -200,14 +200,13 @@ places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
 
 //  A file that is whole or not there.
 static int
-s_write (const char *folder, const char *name, berth_bytes_t bytes, arena_t *arena, bool sync,
+s_write (const char *folder, const char *name, berth_bytes_t bytes, arena_t *arena,
          berth_error_t *err)
 {
     const char *path = arena_printf (arena, "%s/%s", folder, name);
     const char *beside = arena_printf (arena, "%s.new", path);
     int fd = open (beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write (fd, bytes.data, bytes.size) == (ssize_t) bytes.size
-        && (!sync || fsync (fd) == 0);
+    bool ok = fd >= 0 && write (fd, bytes.data, bytes.size) == (ssize_t) bytes.size;
     if (fd >= 0 && close (fd))
         ok = false;
     if (ok && rename (beside, path) == 0)
@@ -220,7 +219,7 @@ places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t
 {
     CHECK (self, PLACES_MAGIC);
     return s_write (place->folder, "place.msgpack",
-                    berth_pack (&place_record_schema, &place->record, arena), arena, false, err);
+                    berth_pack (&place_record_schema, &place->record, arena), arena, err);
 }
 
 //  ---------------------------------------------------------------------------------------------
@@ -280,7 +279,7 @@ s_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
     if (s_folder (arena_printf (arena, "%s/workspace", inner), place, err)
         || s_folder (arena_printf (arena, "%s/home", inner), place, err)
         || s_write (folder, "place.msgpack",
-                    berth_pack (&place_record_schema, &place->record, arena), arena, false, err))
+                    berth_pack (&place_record_schema, &place->record, arena), arena, err))
         return -1;
     //  Not synced: its lease's row was committed before, and what a power cut takes away runs nowhere.
     if (rename (folder, place->folder))
