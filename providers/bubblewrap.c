@@ -39,6 +39,7 @@ s_look_into (bubblewrap_t *self, const char *data, size_t size)
         size_t length = strspn (at, "0123456789.");
         if (length && length < sizeof self->version && at + length < data + size) {
             memcpy (self->version, at, length);
+            self->version [length] = 0;
             break;
         }
     }

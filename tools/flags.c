@@ -86,7 +86,7 @@ flags_signal (const char *text)
         text += 3;
     for (int number = 1; number <= 64; number++) {
         const char *name = number < 32 ? sigabbrev_np (number) : NULL;
-        char digits [8];
+        char digits [12];
         snprintf (digits, sizeof digits, "%d", number);
         if ((name && strcasecmp (text, name) == 0) || strcmp (text, digits) == 0)
             return number;
