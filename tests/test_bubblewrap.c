@@ -452,6 +452,8 @@ s_probe_says_what_there_is (void **state)
     for (size_t index = 0; index < BERTH_COUNT (texts); index++)
         assert_non_null (any_text (result.details, texts [index], s_house.arena));
     assert_true (any_truth (result.details, "seccomp", false));
+    const char *version = any_text (result.details, "bwrapVersion", s_house.arena);
+    assert_int_equal (strspn (version, "0123456789."), strlen (version));
     assert_string_equal (any_text (result.details, "uid", s_house.arena),
                          geteuid () ? "caller" : "own");
     //  What cannot be built is an answer, too.
