@@ -1,13 +1,12 @@
 //  events.c - owns `berth events`: the log as a timeline, and what comes, without a gap.
 
 #include "clock.h"
+#include "ids.h"
 #include "output.h"
 #include "service.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { PAGE = 1000, REPAIR_MS = 1000 };
 
@@ -22,6 +21,13 @@ typedef struct {
 
 //  ---- one entry
 
+//  Ids by their end, as commands take them.
+static const char *
+s_short (const char *text, arena_t *arena)
+{
+    return berth_id_is (text) ? arena_printf (arena, "..%s", text + strlen (text) - 8) : text;
+}
+
 //  "provider=bubblewrap files=12": the details that are no maps.
 static const char *
 s_details (berth_bytes_t details, arena_t *arena)
@@ -34,12 +40,10 @@ s_details (berth_bytes_t details, arena_t *arena)
             continue;
         const char *shown = output_json (NULL, value, arena);
         size_t size = strlen (shown);
-        if (*shown == '"' && size > 1) {
-            shown++;
-            size -= 2;
-        }
-        text = arena_printf (arena, "%s  %.*s=%.*s", text, (int) key.size, (const char *) key.data,
-                             (int) size, shown);
+        if (*shown == '"' && size > 1)
+            shown = arena_text (arena, shown + 1, size - 2);
+        text = arena_printf (arena, "%s  %.*s=%s", text, (int) key.size, (const char *) key.data,
+                             s_short (shown, arena));
     }
     return text;
 }
@@ -61,9 +65,8 @@ s_print (timeline_t *self, const activity_t *entry, arena_t *arena)
     if (self->last_at && strncmp (day, before, 10))
         printf ("---- %.10s\n", day);
     self->last_at = entry->created_at;
-    size_t size = strlen (entry->entity);
-    const char *line = arena_printf (arena, "%s  %-34s ..%-8s%s", output_clock (entry->created_at, arena),
-                                     entry->action, entry->entity + (size > 8 ? size - 8 : 0),
+    const char *line = arena_printf (arena, "%s  %-34s %-10s%s", output_clock (entry->created_at, arena),
+                                     entry->action, s_short (entry->entity, arena),
                                      s_details (entry->details, arena));
     printf ("%.*s\n", self->out.width ? (int) self->out.width : 2000, line);
 }

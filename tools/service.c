@@ -23,7 +23,7 @@ enum { START_MS = 20000, STOP_MS = 15000, PROBE_MS = 2000 };
 
 struct private_service {
     uint32_t magic;
-    pid_t pid;
+    pid_t pid;                  //  Of the process that watches it
     int owner;                  //  The write end: when it closes, the service ends
     char folder [64];
 };
@@ -154,27 +154,6 @@ s_program (arena_t *arena)
     return "berthd";
 }
 
-//  In the child: a session of its own, so that Ctrl-C is ours, and its words in a file.
-static void
-s_become (const char *program, const char *folder, int owner, arena_t *arena)
-{
-    char number [16];
-    snprintf (number, sizeof number, "%d", owner);
-    sigset_t none;
-    sigemptyset (&none);
-    sigprocmask (SIG_SETMASK, &none, NULL);
-    signal (SIGPIPE, SIG_DFL);
-    setsid ();
-    int null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-    int log = open (arena_printf (arena, "%s/log", folder), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (null < 0 || log < 0 || dup2 (null, 0) < 0 || dup2 (log, 1) < 0 || dup2 (log, 2) < 0
-        || fcntl (owner, F_SETFD, 0))
-        _exit (126);
-    execlp (program, "berthd", "--ephemeral", "--state", arena_printf (arena, "%s/state", folder),
-            "--runtime", arena_printf (arena, "%s/run", folder), "--owner-fd", number, (char *) NULL);
-    _exit (errno == ENOENT ? 127 : 126);
-}
-
 static int
 s_remove (const char *path, const struct stat *what, int type, struct FTW *where)
 {
@@ -183,6 +162,44 @@ s_remove (const char *path, const struct stat *what, int type, struct FTW *where
     (void) where;
     (void) remove (path);       //  What cannot be removed stays in the temporary folder
     return 0;
+}
+
+//  Becomes the service.
+static void
+s_become (const char *program, const char *folder, int owner, arena_t *arena)
+{
+    char number [16];
+    snprintf (number, sizeof number, "%d", owner);
+    if (fcntl (owner, F_SETFD, 0) == 0)
+        execlp (program, "berthd", "--ephemeral", "--state", arena_printf (arena, "%s/state", folder),
+                "--runtime", arena_printf (arena, "%s/run", folder), "--owner-fd", number, (char *) NULL);
+    _exit (errno == ENOENT ? 127 : 126);
+}
+
+//  Between us and the service, in a session of its own so that Ctrl-C is ours: when the service has
+//  ended and we are gone, it removes the folder. It ends as the service did.
+static void
+s_watch (const char *program, const char *folder, const int ends [2], arena_t *arena)
+{
+    sigset_t none;
+    sigemptyset (&none);
+    sigprocmask (SIG_SETMASK, &none, NULL);
+    signal (SIGPIPE, SIG_DFL);
+    setsid ();
+    close (ends [1]);
+    int null = open ("/dev/null", O_RDONLY | O_CLOEXEC), status = 0;
+    int log = open (arena_printf (arena, "%s/log", folder), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (null < 0 || log < 0 || dup2 (null, 0) < 0 || dup2 (log, 1) < 0 || dup2 (log, 2) < 0)
+        _exit (126);
+    pid_t service = fork ();
+    if (service == 0)
+        s_become (program, folder, ends [0], arena);
+    while (service > 0 && waitpid (service, &status, 0) < 0 && errno == EINTR)
+        ;
+    struct pollfd owner = { .fd = ends [0] };
+    if (poll (&owner, 1, 0) > 0)
+        nftw (folder, s_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    _exit (service > 0 && WIFEXITED (status) ? WEXITSTATUS (status) : 126);
 }
 
 //  The last line of its log: why it did not come up.
@@ -261,7 +278,7 @@ service_start (invocation_t *invocation, berth_error_t *err)
     self->owner = ends [1];
     self->pid = fork ();
     if (self->pid == 0)
-        s_become (program, self->folder, ends [0], invocation->arena);
+        s_watch (program, self->folder, ends, invocation->arena);
     close (ends [0]);
     invocation->endpoint = arena_printf (invocation->arena, "ipc://%s/run/bus.sock", self->folder);
     invocation->bus = berth_client_new (invocation->endpoint, err);
@@ -298,7 +315,7 @@ service_stop (private_service_t **self_p)
             ;                   //  A signal came
         if (!end.revents) {
             output_note ("the private service did not end in %d s; see %s/log", STOP_MS / 1000, self->folder);
-            kill (self->pid, SIGTERM);
+            kill (-self->pid, SIGTERM);
             self->folder [0] = 0;
         }
         else
