@@ -286,8 +286,10 @@ spawner_start (const spawner_options_t *options, spawner_t **ret_self, berth_err
         yard.wanted = PARKED_DEFAULT;
     if (yard.wanted > PARKED_MAX)
         yard.wanted = PARKED_MAX;
-    size_t filled = 0;
-    for (const char *at = options->install_id ? options->install_id : "0"; *at && filled < 8; at++)
+    //  The last characters: the first are time, and the same for who was installed in one minute
+    const char *install = options->install_id ? options->install_id : "0";
+    size_t length = strlen (install), filled = 0;
+    for (const char *at = install + (length > 8 ? length - 8 : 0); *at; at++)
         if ((*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9'))
             yard.install [filled++] = *at;
 

@@ -17,7 +17,7 @@ here=$(mktemp -d "${TMPDIR:-/tmp}/s.XXXX")      #  Short: sockets live below
 chmod 711 "$here"                               #  A place's own user comes by
 export BERTH_STATE=$here/state
 unset BERTH_COMPANY XDG_RUNTIME_DIR XDG_STATE_HOME
-service_pid='' service_id=''
+service_pid='' service_id='' service_install=''
 service_log=$here/berthd.log
 
 berth ()
@@ -132,6 +132,7 @@ service_start ()    #  [option of berthd]...
     gone $service_pid && story_fail "berthd ended at its start"
     service_id=$(berth bus ping | grep -oE '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' | head -n 1)
     [ "$service_id" ] || story_fail "berth bus ping names no instance"
+    service_install=$(berth bus ping | sed -n 's/^install *//p')
 }
 
 service_answers ()
@@ -194,8 +195,8 @@ story_processes ()
 #  Their last characters name an install's cgroups: the first are time.
 story_cgroups ()
 {
-    [ -z "$service_id" ] || find /sys/fs/cgroup -depth -type d -path "*/berth-*" 2>/dev/null \
-        | grep -E "/berth-(${service_id: -8}|${service_id: -12})(/|\$)" || true
+    [ -z "$service_install" ] || find /sys/fs/cgroup -depth -type d -path "*/berth-*" 2>/dev/null \
+        | grep -E "/berth-${service_install: -8}(/|\$)" || true
 }
 
 clean ()
