@@ -331,11 +331,24 @@ s_sync_folder (const char *path)
     }
 }
 
+//  Best effort: a leftover of another process is named store.new-* and ignored.
+static void
+s_remove_fresh (const char *fresh)
+{
+    char file [4300];
+    snprintf (file, sizeof file, "%s/data.mdb", fresh);
+    (void) unlink (file);
+    snprintf (file, sizeof file, "%s/lock.mdb", fresh);
+    (void) unlink (file);
+    (void) rmdir (fresh);
+}
+
 static int
 s_create (const char *folder, const char *path, uint64_t max_bytes, berth_error_t *err)
 {
     char fresh [4200];
     snprintf (fresh, sizeof fresh, "%s/store.new-%d", folder, (int) getpid ());
+    s_remove_fresh (fresh);             //  In a container every start may have the same pid
     if (mkdir (fresh, 0700))
         return berth_fail_errno (err, errno == EROFS || errno == EACCES ? BERTH_FORBIDDEN
                                     : errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
@@ -352,14 +365,8 @@ s_create (const char *folder, const char *path, uint64_t max_bytes, berth_error_
             rc = berth_fail_errno (err, BERTH_INTERNAL, "cannot rename the new store to %s", path);
         s_sync_folder (folder);
     }
-    if (rc) {
-        char file [4300];
-        snprintf (file, sizeof file, "%s/data.mdb", fresh);
-        (void) unlink (file);       //  Best effort: a leftover is named store.new-* and ignored
-        snprintf (file, sizeof file, "%s/lock.mdb", fresh);
-        (void) unlink (file);
-        (void) rmdir (fresh);
-    }
+    if (rc)
+        s_remove_fresh (fresh);
     return rc;
 }
 
@@ -370,7 +377,10 @@ s_identify (store_t *self, berth_error_t *err)
     if (s_txn (self, NULL, 0, &txn, err) || s_open_dbis (self, txn->txn, MDB_CREATE, err))
         return -1;
     uint64_t schema = s_meta_number (txn, "schema");
-    if (schema == 0 || schema > STORE_SCHEMA)
+    if (schema == 0)
+        return berth_fail (err, BERTH_CONFLICT, "what stands in %s is no store of Berth's",
+                           self->folder);
+    if (schema > STORE_SCHEMA)
         return berth_fail (err, BERTH_CONFLICT,
                            "the store in %s has schema %llu and this berthd knows %d: start the"
                            " newer berthd that wrote it", self->folder,
@@ -449,8 +459,11 @@ store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err)
     MDB_cursor *cursor;
     if (mdb_cursor_open (txn->txn, 0, &cursor) == 0) {
         MDB_val key, value;
-        while (mdb_cursor_get (cursor, &key, &value, MDB_NEXT) == 0)
-            unused += *(const size_t *) value.mv_data;
+        size_t pages;                   //  Values of LMDB are aligned to 2 bytes only
+        while (mdb_cursor_get (cursor, &key, &value, MDB_NEXT) == 0) {
+            memcpy (&pages, value.mv_data, sizeof pages);
+            unused += pages;
+        }
         mdb_cursor_close (cursor);
     }
     struct statvfs disk;
