@@ -27,7 +27,10 @@ s_summary (const place_opened_t *place, const bubblewrap_t *self, arena_t *arena
     const char *limits = any_text (place->metadata, "limitsBy", arena);
     const char *ends = any_text (place->metadata, "endsBy", arena);
     return arena_printf (arena, "Bubblewrap %s is ready: limits by %s, ended by %s, %s.",
-                         self->version, limits, ends,
+                         self->version,
+                         limits && strcmp (limits, "rlimit") == 0
+                             ? "rlimit (memory of each process, no count of processes)" : limits,
+                         ends,
                          self->own_uids ? "a host user for each place"
                                         : "places run as the user of berthd");
 }

@@ -167,6 +167,14 @@ s_locate (places_t *self, const char *id, arena_t *arena, place_t *place)
     place->socket = arena_printf (arena, "%s/%s", self->sockets, name);
 }
 
+void
+places_at (places_t *self, const char *id, arena_t *arena, place_t *ret_place)
+{
+    CHECK (self, PLACES_MAGIC);
+    *ret_place = (place_t) { 0 };
+    s_locate (self, id, arena, ret_place);
+}
+
 int
 places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
              berth_error_t *err)

@@ -121,7 +121,10 @@ void places_yield (places_t *self, const char *lease);
 //  The place's id, out of "<provider>:<id>", else the lease's.
 const char *places_id (const char *provider_lease, const char *lease);
 
-//  Reads a place; not_found if there is none.
+//  Where a place lies or would lie, without its record: enough to end and to remove it.
+void places_at (places_t *self, const char *id, arena_t *arena, place_t *ret_place);
+
+//  Reads a place; not_found if there is none, provider_error if its record cannot be read.
 int places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
                  berth_error_t *err);
 

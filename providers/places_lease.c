@@ -74,6 +74,15 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
     return 0;
 }
 
+//  A power cut may take a record's bytes and leave its name; the folder's name is proof enough.
+static int
+s_clear (places_t *self, const char *id, int64_t deadline_ms, arena_t *arena, berth_error_t *err)
+{
+    place_t place;
+    places_at (self, id, arena, &place);
+    return places_end (self, &place, deadline_ms, err) ? -1 : places_remove (self, &place, err);
+}
+
 static int
 s_acquire (places_t *self, const place_open_t *ask, const places_how_t *how, int64_t deadline_ms,
            arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
@@ -89,12 +98,12 @@ s_acquire (places_t *self, const place_open_t *ask, const places_how_t *how, int
             return -1;
         berth_put (place_record, &place.record, generation, ask->generation);
     }
-    else if (missing.code != BERTH_NOT_FOUND) {
-        *err = missing;
-        return -1;
+    else {
+        if (missing.code != BERTH_NOT_FOUND && s_clear (self, ask->lease, deadline_ms, arena, err))
+            return -1;
+        if (places_make (self, ask, how, arena, &place, err))
+            return -1;
     }
-    else if (places_make (self, ask, how, arena, &place, err))
-        return -1;
     if (s_start (self, ask, how, &place, deadline_ms, arena, ret_place, err) == 0)
         return 0;
     //  A failed acquire leaves nothing; what cannot be removed is found again by the lease's id.
@@ -157,8 +166,7 @@ s_close (places_t *self, const place_close_t *ask, const char *id, int64_t deadl
     if (places_find (self, id, arena, &place, &missing)) {
         if (missing.code == BERTH_NOT_FOUND)
             return 0;
-        *err = missing;
-        return -1;
+        return s_clear (self, id, deadline_ms, arena, err);
     }
     if (places_end (self, &place, deadline_ms, err))
         return -1;

@@ -270,6 +270,14 @@ s_list_shows_labels (void **state)
     file_put (fixture_path (house->arena, folder, "place.msgpack"), "torn");
     assert_fails (house->provider->list (house->self, s_see, &seen, soon (10000), &err), err,
                   BERTH_PROVIDER_ERROR);
+    //  It does not stand in the way of its own lease.
+    house_release (house, &ask, &place);
+    assert_string_equal (house_places (house), "");
+    assert_int_equal (mkdir (folder, 0700), 0);
+    file_put (fixture_path (house->arena, folder, "place.msgpack"), "");
+    place = house_acquire (house, &ask);
+    house_release (house, &ask, &place);
+    assert_string_equal (house_places (house), "");
 }
 
 //  ---------------------------------------------------------------------------------------------
