@@ -1,346 +1,23 @@
 #!/usr/bin/python3
-#  foreign_client.py - a client of Berth in another language, written from messages/README.md and
-#  bus.describe alone: it walks a run, reads a stream with little credit, follows the activity over
-#  forced gaps, and says a lot of nonsense. Every reply is held against its schema.
+#  foreign_client.py - a client in another language walks a whole run, reads a stream with little
+#  credit, follows the activity over forced gaps, and says a lot of nonsense. It knows only what
+#  stands in messages/README.md and what bus.describe answers.
 #
 #      foreign_client.py RUNTIME_DIRECTORY
 
-import hashlib
 import os
-import random
 import shutil
-import socket
 import sys
 import tempfile
-import time
 import traceback
 import uuid
 
 import msgpack
 import zmq
 
-PATIENCE = 60                       # Seconds for any one answer
-KINDS = {
-    "bool": bool, "i64": int, "u64": int, "time": int, "f64": (int, float), "str": str, "id": str,
-    "bytes": bytes, "enum": str, "obj": dict, "list": list, "list of str": list,
-    "list of bytes": list,
-}
-ROWS = {"environment", "lease", "run", "exec", "workspace", "activity"}
-ZEROS = bytes(32)
-
-
-def fail(what):
-    raise AssertionError(what)
-
-
-def same(expected, actual, what):
-    if expected != actual:
-        fail("%s: expected %.300r, got %.300r" % (what, expected, actual))
-
-
-def say(step):
-    print("--", step, flush=True)
-
-
-def new_id():
-    return str(uuid.uuid4())
-
-
-# ---- the protocol as data
-
-class Protocol:
-    """What bus.describe answered."""
-
-    def __init__(self, body):
-        self.requests = {row["type"]: row for row in body["requests"]}
-        self.schemas = {row["name"]: row for row in body["schemas"]}
-        self.errors = {row["code"]: row for row in body["errors"]}
-        self.limits = {row["name"]: row["value"] for row in body["limits"]}
-        self.actions = {row["action"]: row["entityType"] for row in body["actions"]}
-        self.checked = 0
-
-    def check(self, name, value, path=""):
-        """Holds a map that the service sent against its schema."""
-        path = path or name
-        self.checked += 1
-        if not isinstance(value, dict):
-            fail("%s is no map: %.100r" % (path, value))
-        fields = {row["name"]: row for row in self.schemas[name]["fields"]}
-        for key in value:
-            if key not in fields:
-                fail("%s has a key that its schema does not know: %s" % (path, key))
-        for key, field in fields.items():
-            here = "%s.%s" % (path, key)
-            if key not in value:
-                if field["presence"] == "required":
-                    fail("%s is missing" % here)
-                if field["presence"] == "nullable" and name in ROWS:
-                    fail("%s of a row is absent, not null" % here)
-            elif value[key] is None:
-                if field["presence"] != "nullable" and field["kind"] != "any":
-                    fail("%s is null" % here)
-            else:
-                self.check_value(field, value[key], here)
-
-    def check_value(self, field, value, path):
-        kind = field["kind"]
-        if kind == "any":
-            if field.get("of") == "map" and not isinstance(value, dict):
-                fail("%s is no map" % path)
-            return
-        if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
-            fail("%s is no %s: %.100r" % (path, kind, value))
-        if kind == "u64" and value < 0:
-            fail("%s is negative" % path)
-        if kind == "id" and (len(value) != 36 or str(uuid.UUID(value)) != value):
-            fail("%s is no id: %r" % (path, value))
-        if kind == "enum" and value not in field["values"]:
-            fail("%s is none of its values: %r" % (path, value))
-        if kind == "obj":
-            self.check(field["of"], value, path)
-        elif kind == "list":
-            for index, item in enumerate(value):
-                self.check(field["of"], item, "%s[%d]" % (path, index))
-        elif kind.startswith("list of "):
-            wanted = str if kind == "list of str" else bytes
-            for item in value:
-                if not isinstance(item, wanted):
-                    fail("%s holds no %s: %r" % (path, wanted, item))
-        limit = field.get("limit")
-        if limit and kind in ("str", "id", "bytes", "list", "list of str", "list of bytes"):
-            size = len(value.encode() if isinstance(value, str) else value)
-            if size > limit:
-                fail("%s is above its own limit: %d" % (path, size))
-
-
-class Failed(Exception):
-    """A reply with status error."""
-
-    def __init__(self, body):
-        super().__init__("%s: %s" % (body["code"], body["message"]))
-        self.code = body["code"]
-        self.message = body["message"]
-        self.details = body.get("details", {})
-
-
-class Reply:
-    def __init__(self, header, body, data, raw):
-        self.header, self.body, self.data, self.raw = header, body, data, raw
-        self.status = header["status"]
-
-
-# ---- a client
-
-class Bus:
-    """One DEALER, any number of requests under way."""
-
-    def __init__(self, endpoint, protocol=None):
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.linger = 0
-        self.socket.connect(endpoint)
-        self.protocol = protocol
-        self.count = 0
-        self.types = {}             # Of requests under way, by id
-        self.early = []             # Replies that somebody else waits for
-
-    def close(self):
-        self.socket.close()
-
-    def send(self, kind, body=None, data=None, **header):
-        self.count += 1
-        number = "r%d" % self.count
-        self.types[number] = kind
-        frames = [msgpack.packb(dict({"v": 1, "id": number, "type": kind}, **header)),
-                  msgpack.packb(body or {})]
-        self.socket.send_multipart(frames if data is None else frames + [data])
-        return number
-
-    def receive(self, patience=PATIENCE):
-        if not self.socket.poll(patience * 1000):
-            fail("nothing came for %d s; unanswered: %s" % (patience, self.types))
-        frames = self.socket.recv_multipart()
-        if len(frames) not in (2, 3):
-            fail("a reply of %d frames" % len(frames))
-        header, body = msgpack.unpackb(frames[0]), msgpack.unpackb(frames[1])
-        reply = Reply(header, body, frames[2] if len(frames) == 3 else b"", frames[1])
-        self.check(reply)
-        return reply
-
-    def check(self, reply):
-        kind = self.types.get(reply.header["id"])
-        if reply.status != "stream":
-            self.types.pop(reply.header["id"], None)
-        if not self.protocol:
-            return
-        self.protocol.check("reply_header", reply.header)
-        same(1, reply.header["v"], "v of a reply")
-        if kind is not None and kind in self.protocol.requests:
-            same(kind, reply.header["type"], "type of a reply")
-        if reply.status == "error":
-            self.protocol.check("error_body", reply.body)
-            row = self.protocol.errors.get(reply.body["code"]) or fail("code %s" % reply.body["code"])
-            same(row["retryable"], reply.body["retryable"], "retryable of " + row["code"])
-            if not reply.body["message"] or "\n" in reply.body["message"]:
-                fail("no sentence: %r" % reply.body["message"])
-        elif reply.status == "stream":
-            name = "stream_chunk" if kind == "exec.read" else "workspace_progress"
-            self.protocol.check(name, reply.body)
-        else:
-            self.protocol.check(self.protocol.requests[kind]["reply"], reply.body)
-
-    def next(self, number, patience=PATIENCE):
-        """The next reply of one request."""
-        for index, reply in enumerate(self.early):
-            if reply.header["id"] == number:
-                return self.early.pop(index)
-        until = time.monotonic() + patience
-        while time.monotonic() < until:
-            reply = self.receive(patience)
-            if reply.header["id"] == number:
-                return reply
-            self.early.append(reply)
-        fail("no reply to %s" % number)
-
-    def ask_all(self, kind, body=None, data=None, **header):
-        """The last reply; what streams before is handed back too."""
-        header.setdefault("deadlineMs", PATIENCE * 1000)
-        number = self.send(kind, body, data, **header)
-        chunks = []
-        while True:
-            reply = self.next(number, 2 * PATIENCE)
-            if reply.status == "ok":
-                return reply, chunks
-            if reply.status == "error":
-                raise Failed(reply.body)
-            chunks.append(reply.body)
-
-    def ask(self, kind, body=None, data=None, **header):
-        return self.ask_all(kind, body, data, **header)[0].body
-
-    def refused(self, code, kind, body=None, data=None, field=None, **header):
-        try:
-            reply = self.ask(kind, body, data, **header)
-        except Failed as error:
-            same(code, error.code, "%s %.200r: %s" % (kind, body, error.message))
-            if field is not None:
-                same(field, error.details.get("field"), "field of %s %.200r" % (kind, body))
-            return error
-        fail("%s %.200r was not refused: %.200r" % (kind, body, reply))
-
-    def ping(self):
-        return self.ask("bus.ping")
-
-
-# ---- activity
-
-def chained(before, packed):
-    """The hash that an entry must have."""
-    same(b"\xc4\x20", packed[-34:-32], "where the hash begins")
-    return hashlib.blake2b(before + packed[:-34] + b"\xc4\x00", digest_size=32).digest()
-
-
-def raw_items(raw):
-    """The packed entries of an activity.list, byte by byte as they came."""
-    unpacker = msgpack.Unpacker()
-    unpacker.feed(raw)
-    items = []
-    for _ in range(unpacker.read_map_header()):
-        if unpacker.unpack() != "items":
-            unpacker.skip()
-            continue
-        for _ in range(unpacker.read_array_header()):
-            begin = unpacker.tell()
-            unpacker.skip()
-            items.append(raw[begin:unpacker.tell()])
-    return items
-
-
-class Follower:
-    """Follows a company and misses nothing, whatever the wire loses."""
-
-    def __init__(self, bus, endpoint, company):
-        self.bus, self.endpoint, self.company = bus, endpoint, company
-        self.entries = []           # (entry, packed)
-        self.last, self.hash = 0, ZEROS
-        self.gaps_by_entry = self.gaps_by_head = self.heads = 0
-        self.deaf = 0               # Entries that are thrown away on purpose
-        self.headless = False       # Heads are not believed
-        self.socket = None
-
-    def open(self):
-        self.socket = zmq.Context.instance().socket(zmq.SUB)
-        self.socket.linger = 0
-        self.socket.connect(self.endpoint)
-        self.socket.subscribe((self.company + "/").encode())
-
-    def close(self):
-        self.socket.close()
-
-    def take(self, packed):
-        entry = msgpack.unpackb(packed)
-        self.bus.protocol.check("activity", entry)
-        same(self.company, entry["companyId"], "company of an entry")
-        same(self.last + 1, entry["companySeq"], "companySeq")
-        same(self.bus.protocol.actions[entry["action"]], entry["entityType"], entry["action"])
-        if self.entries and entry["seq"] <= self.entries[-1][0]["seq"]:
-            fail("seq does not grow: %r" % entry)
-        same(chained(self.hash, packed), entry["hash"], "hash of entry %d" % entry["companySeq"])
-        self.entries.append((entry, packed))
-        self.last, self.hash = entry["companySeq"], entry["hash"]
-
-    def repair(self):
-        after = self.last
-        while True:
-            reply = self.bus.ask_all("activity.list",
-                                     {"companyId": self.company, "after": after, "limit": 3})[0]
-            if "gap" in reply.body:
-                fail("the log has lost entries: %r" % reply.body["gap"])
-            for packed in raw_items(reply.raw):
-                self.take(packed)
-            after = reply.body["next"]
-            if after >= reply.body["head"]:
-                return
-
-    def hear(self):
-        """One message; returns its action."""
-        if not self.socket.poll(PATIENCE * 1000):
-            fail("no activity for %d s" % PATIENCE)
-        frames = self.socket.recv_multipart()
-        same(2, len(frames), "frames of an event")
-        company, action = frames[0].decode().split("/", 1)
-        same(self.company, company, "topic")
-        if action == "~head":
-            self.heads += 1
-            head = msgpack.unpackb(frames[1])
-            self.bus.protocol.check("activity_head", head)
-            if head["companySeq"] > self.last and not self.headless:
-                self.gaps_by_head += 1
-                self.repair()
-            return action
-        entry = msgpack.unpackb(frames[1])
-        same(action, entry["action"], "topic and action")
-        if self.deaf:
-            self.deaf -= 1
-        elif entry["companySeq"] == self.last + 1:
-            self.take(frames[1])
-        elif entry["companySeq"] > self.last:
-            self.gaps_by_entry += 1
-            self.repair()
-        else:                       # It came by activity.list before; the bytes are the same
-            same(self.entries[entry["companySeq"] - 1][1], frames[1], "an entry, heard twice")
-        return action
-
-    def hear_until(self, true):
-        until = time.monotonic() + PATIENCE
-        while not true():
-            if time.monotonic() > until:
-                fail("what was waited for did not come; the last entry is %d" % self.last)
-            self.hear()
-
-    def catch_up(self):
-        head = self.bus.ask("activity.head", {"companyId": self.company})
-        self.hear_until(lambda: self.last >= head["companySeq"])
-        return head
+from foreign_bus import (PATIENCE, ZEROS, Bus, Failed, Follower, Protocol, chained, fail, new_id,
+                         same, say)
+from foreign_nonsense import walk_frames, walk_refusals, walk_schemas
 
 
 # ---- a whole run
@@ -514,6 +191,22 @@ def walk_ends(bus, lease):
     same(b"a b", result["stdout"], "an environment, and no stdin")
 
 
+def walk_cancel(bus, environment, folder):
+    say("progress that nobody wants any more, of work that takes for ever")
+    run = {"companyId": environment["companyId"], "heartbeatRunId": "endless"}
+    bus.ask("run.acquire", dict(run, defaultEnvironmentId=environment["id"]))
+    number = bus.send("run.realize", dict(run, executionWorkspace={"cwd": folder},
+                                          provisionCommand="exec tail -f /dev/null"), credit=0)
+    same("stream", bus.next(number).status, "progress")
+    bus.ask("stream.cancel", {"id": number})
+    last = bus.next(number)
+    while last.status == "stream":
+        last = bus.next(number)
+    same(("error", "conflict"), (last.status, last.body.get("code")), "the end of a cancelled one")
+    same("realizing", bus.ask("run.get", run)["state"], "the run goes on")
+    same([], bus.ask("run.release", run)["errors"], "its release")
+
+
 def walk_run(bus, company, folder):
     make_workspace(folder)
     say("an environment")
@@ -548,6 +241,8 @@ def walk_run(bus, company, folder):
     walk_stream(bus, lease)
     walk_stdin(bus, lease)
     walk_ends(bus, lease)
+
+    walk_cancel(bus, environment, folder)
 
     say("workspace.return")
     run_in_place(bus, lease, "echo new >change.txt && rm drop.txt && mkdir made && echo 1 >made/it")
@@ -656,7 +351,7 @@ def walk_req(endpoint, protocol, company):
 
     same("ok", call("bus.ping", {})[0], "bus.ping")
     status, page = call("lease.list", {"companyId": company})
-    same(("ok", 1), (status, len(page["items"])), "lease.list")
+    same(("ok", 2), (status, len(page["items"])), "lease.list")
     status, execs = call("exec.list", {"companyId": company, "limit": 1})
     exec_id = execs["items"][0]["id"]
     same(True, bool(execs["nextCursor"]), "there are more execs")
@@ -665,214 +360,6 @@ def walk_req(endpoint, protocol, company):
     same("ok", call("exec.read", {"execId": exec_id})[0], "exec.read in one reply")
     same("ok", call("bus.ping", {})[0], "bus.ping behind a refusal")
     ask.close()
-
-
-# ---- bad input
-
-def wrong_values(field):
-    """Values that a field must refuse: (value, path behind the field)."""
-    kind, limit = field["kind"], field.get("limit")
-    if kind == "any":
-        wrong = [(5, "")] if field.get("of") == "map" else []
-    else:
-        wrong = [({"map": 1} if kind != "obj" else 5, "")]
-    if field["presence"] != "nullable" and kind != "any":
-        wrong.append((None, ""))
-    if kind == "bool":
-        wrong.append((1, ""))
-    if kind in ("i64", "u64", "time", "f64"):
-        wrong += [("1", ""), (True, "")]
-        if kind != "f64":
-            wrong.append((1.5, ""))
-        if kind == "u64":
-            wrong.append((-1, ""))
-        if limit and limit < 1 << 63:
-            wrong.append((limit + 1, ""))
-        if field.get("positive"):
-            wrong.append((0, ""))
-    if kind in ("str", "id"):
-        wrong += [(b"bin", ""), ("a\0b", ""), (b"\xff", "") if kind == "id" else (7, "")]
-        if limit:
-            wrong.append(("x" * (limit + 1), ""))
-    if kind == "id":
-        wrong += [(new_id().upper(), ""), ("0" * 35, "")]
-    if kind == "bytes" and limit and limit < 1 << 19:
-        wrong.append((b"x" * (limit + 1), ""))
-    if kind in ("str", "bytes", "list of str", "list of bytes", "list") and field.get("positive"):
-        wrong.append((b"" if kind == "bytes" else "" if kind == "str" else [], ""))
-    if kind == "enum":
-        wrong += [("nonsense", ""), (1, ""), ("", "")]
-    if kind.startswith("list"):
-        wrong.append(([5], "[0]"))
-        if limit and limit < 10000:
-            wrong.append((["a"] * (limit + 1), ""))
-    return wrong
-
-
-def wrong_bodies(protocol, name, wrap=lambda body: body, path="", depth=0):
-    """(body, path) of everything a schema must refuse."""
-    schema = protocol.schemas[name]
-    for field in schema["fields"]:
-        here = path + field["name"]
-        for value, behind in wrong_values(field):
-            yield wrap({field["name"]: value}), here + behind
-        if field["kind"] in ("obj", "list") and depth < 3:
-            def inside(body, key=field["name"], many=field["kind"] == "list"):
-                return wrap({key: [body] if many else body})
-            more = "[0]." if field["kind"] == "list" else "."
-            yield from wrong_bodies(protocol, field["of"], inside, here + more, depth + 1)
-    if schema["strict"]:
-        yield wrap({"nonsense": 1}), path + "nonsense"
-    required = [field["name"] for field in schema["fields"] if field["presence"] == "required"]
-    if required:
-        yield wrap({}), path + required[0]
-
-
-def walk_schemas(bus):
-    say("every field of every request, wrong in every way")
-    count = 0
-    for kind, row in bus.protocol.requests.items():
-        for body, path in wrong_bodies(bus.protocol, row["request"]):
-            bus.refused("invalid_request", kind, body, field=path)
-            count += 1
-    print("   %d refusals, each with the right path" % count)
-    bus.ping()
-
-
-def walk_frames(bus, company):
-    say("frames that are none")
-    rng = random.Random(20)
-    listing = {"v": 1, "id": "l", "type": "lease.list"}
-    header = msgpack.packb(listing)
-    body = msgpack.packb({"companyId": company})
-
-    def head(**changes):
-        made = dict(listing, **changes)
-        return [msgpack.packb({key: value for key, value in made.items() if value != "gone"}), body]
-
-    deep = b"\x81\xa1a" * 20 + b"\xc0"
-    bad = {
-        "an empty frame": ([b""], None), "two empty frames": ([b"", b""], None),
-        "three empty frames": ([b"", b"", b""], None),
-        "a header of one byte": ([b"\xc1"], None), "a list as header": ([b"\x90", body], None),
-        "a number as header": ([b"\x05", body], None), "an empty header": ([b"\x80", body], "v"),
-        "half a header": ([header[:-3], body], None), "bytes behind": ([header + b"\0", body], None),
-        "no v": (head(v="gone"), "v"), "v as text": (head(v="1"), "v"), "v 2": (head(v=2), None),
-        "no id": (head(id="gone"), "id"), "id null": (head(id=None), None),
-        "id a number": (head(id=7), None), "id empty": (head(id=""), None),
-        "id too long": (head(id="x" * 70), "id"), "id of 65": (head(id="x" * 65), None),
-        "id a list": (head(id=["a"]), None),
-        "no type": (head(type="gone"), "type"), "type a number": (head(type=7), "type"),
-        "type too long": (head(type="x" * 65), "type"), "type with NUL": (head(type="a\0"), "type"),
-        "credit negative": (head(credit=-1), "credit"), "credit as text": (head(credit="1"), "credit"),
-        "credit where nothing streams": (head(credit=1), None),
-        "deadline 0": (head(deadlineMs=0), "deadlineMs"), "key empty": (head(key=""), "key"),
-        "key too long": (head(key="x" * 129), "key"), "actor wrong": (head(actor={}), "actor.type"),
-        "a body of one byte": ([header, b"\xc1"], None), "a list as body": ([header, b"\x90"], None),
-        "half a body": ([header, body[:-1]], None),
-        "bytes behind the body": ([header, body + b"\xc0"], None),
-        "a body twice": ([header, body + body], None),
-        "a depth bomb": ([header, b"\x91" * 100000], None),
-        "a depth bomb of maps": ([header, b"\x81\xa1a" * 100000 + b"\xc0"], None),
-        "a deep header": ([deep, body], None), "a deep body": ([header, deep], None),
-        "a count bomb": ([header, b"\xdd\xff\xff\xff\xff"], None),
-        "a map bomb": ([header, b"\xdf\xff\xff\xff\xff"], None),
-        "a map bomb as header": ([b"\xdf\x7f\xff\xff\xff\xa1v\x01", body], None),
-        "a bomb inside": ([header, b"\x81\xa9companyId\xdd\x00\xff\xff\xff\x01"], None),
-        "a text bomb": ([header, b"\x81\xa9companyId\xdb\xff\xff\xff\xff"], None),
-        "a bin bomb": ([header, b"\x81\xa9companyId\xc6\xff\xff\xff\xff"], None),
-        "too many elements": ([header, msgpack.packb({"companyId": company, "x": [0] * 16384})], None),
-        "many lists": ([header, msgpack.packb({"x": [[0] * 1000] * 20})], None),
-        "a key twice": ([header, b"\x82\xa1a\x01\xa1a\x02"], None),
-        "a key twice in the header": ([b"\x82\xa1v\x01\xa1v\x01", body], None),
-        "a key twice, far in": ([header, msgpack.packb({"x": {"y": 1}})[:3]
-                                 + b"\x82\xa1y\x01\xa1y\x01"], None),
-        "a key that is a number": ([header, b"\x81\x01\x02"], None),
-        "an extension": ([header, b"\x81\xa1a\xd4\x01\x00"], None),
-        "a timestamp": ([header, b"\x81\xa1a\xd6\xff\x00\x00\x00\x00"], None),
-        "no UTF-8": ([header, b"\x81\xa9companyId\xa2\xff\xfe"], "companyId"),
-        "five frames": ([header, body, b"1", b"2", b"3"], None),
-        "a hundred frames": ([header, body] + [b"x"] * 98, None),
-        "a frame of bytes": ([header, body, b"bytes"], None),
-    }
-    for index in range(200):
-        size = rng.choice((1, 2, 7, 40, 300))
-        garbage = bytes(rng.getrandbits(8) for _ in range(size))
-        bad["garbage %d" % index] = ([garbage, body] if index % 2 else [header, garbage], None)
-    for index in range(200):        # One byte of something right, changed
-        frame = bytearray(header + body)
-        frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)
-        bad["damage %d" % index] = ([bytes(frame[:len(header)]), bytes(frame[len(header):])], False)
-    for what, (frames, field) in bad.items():
-        same(1, len(answers(bus, frames, what, field)), "%s: replies" % what)
-    print("   %d messages" % len(bad))
-
-
-def answers(bus, frames, what, field):
-    """What came back for a bad message, before all that a ping behind it waits for."""
-    bus.socket.send_multipart(frames)
-    number, found, alive = bus.send("bus.ping"), [], False
-    while not alive or not found:
-        if not bus.socket.poll(PATIENCE * 1000):
-            fail("%s: %s" % (what, "no reply" if alive else "the service answers no ping"))
-        got = bus.socket.recv_multipart()
-        got = got[1:] if got[0] == b"" else got     #  It took our empty frame for that of a REQ
-        header, body = msgpack.unpackb(got[0]), msgpack.unpackb(got[1])
-        bus.protocol.check("reply_header", header)
-        if header["id"] == number:
-            same("ok", header["status"], "%s: a ping behind it" % what)
-            alive = True
-            continue
-        found.append(body)
-        if header["status"] == "error":
-            bus.protocol.check("error_body", body)
-        if field is not False:                      # False: by chance it may be right
-            same("error", header["status"], what)
-            same("invalid_request", body["code"], "%s: %s" % (what, body["message"]))
-        if field:
-            same(field, body["details"].get("field"), "%s: its field" % what)
-    bus.types.pop(number)
-    return found
-
-
-def walk_refusals(bus, endpoint, path, company):
-    say("what does not exist, and what is not spoken")
-    for kind in ("lease.fly", "place.open", "step.done", "vault.list", "lease", ".", "lease.acquirE"):
-        bus.refused("unsupported", kind, {})
-    bus.refused("not_found", "lease.get", {"leaseId": new_id()})
-    bus.refused("not_found", "exec.get", {"execId": new_id()})
-    bus.refused("invalid_request", "environment.create", {
-        "companyId": company, "name": "x", "driver": "sandbox",
-        "config": {"provider": "bubblewrap", "memoryMb": "much"}}, field="config.memoryMb")
-    bus.refused("invalid_request", "environment.create", {
-        "companyId": company, "name": "x", "driver": "sandbox",
-        "config": {"provider": "bubblewrap", "nonsense": 1}}, field="config.nonsense")
-    bus.refused("environment_not_found", "run.acquire", {
-        "companyId": company, "heartbeatRunId": "r", "selectedEnvironmentId": new_id()})
-
-    say("a frame above the limit closes only its own connection")
-    limit = bus.protocol.limits["FRAME_MAX"]
-    large = Bus(endpoint, bus.protocol)
-    large.ping()
-    monitor = large.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    large.send("bus.ping", {"x": "x" * limit})
-    if not monitor.poll(PATIENCE * 1000):
-        fail("the service kept a connection that sent too much")
-    large.socket.disable_monitor()
-    large.close()
-    exact = msgpack.packb({"companyId": company, "x": b""})
-    room = limit - len(exact) - 3           # bin 32 has three more bytes of size
-    full = {"companyId": company, "x": b"x" * room}
-    same(limit, len(msgpack.packb(full)), "a frame as large as may be")
-    same([], bus.ask("run.list", dict(full, companyId=company[::-1]))["items"], "a full frame")
-
-    say("bytes that are not ZeroMQ's")
-    for junk in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\xff" + bytes(8) + b"\x7f", bytes(4096),
-                 b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL" + bytes(48) + b"\x04\xff\xff\xff\xff"):
-        with socket.socket(socket.AF_UNIX) as raw:
-            raw.connect(path)
-            raw.sendall(junk)
-        bus.ping()
 
 
 # ---- all of it
@@ -916,7 +403,7 @@ def main(runtime):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit(__doc__ or "foreign_client.py RUNTIME_DIRECTORY")
+        sys.exit("foreign_client.py RUNTIME_DIRECTORY")
     try:
         main(sys.argv[1])
     except (AssertionError, Failed):

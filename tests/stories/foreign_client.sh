@@ -4,5 +4,5 @@
 . "${BERTH_SOURCE:-$(dirname "$0")/../..}/tests/stories/lib.sh"
 
 service_start
-/usr/bin/python3 "$BERTH_SOURCE/tests/foreign_client.py" "$BERTH_STATE/run"
+/usr/bin/python3 -B "$BERTH_SOURCE/tests/foreign_client.py" "$BERTH_STATE/run"
 service_stop

@@ -1,0 +1,74 @@
+//  handlers.c - owns nothing: small things that handlers share.
+
+#include "actor.h"
+
+#include "codec.h"
+#include "ids.h"
+
+#include <string.h>
+
+const char *
+id_new (const request_t *req)
+{
+    char *text = arena_take (req->arena, BERTH_ID_SIZE);
+    req->make_id (text);
+    return text;
+}
+
+int
+company_check (const char *given, const char *its_own, const char *noun, const char *id,
+               berth_error_t *err)
+{
+    if (given && strcmp (given, its_own))
+        return berth_fail (err, BERTH_NOT_FOUND, "no %s '%s'", noun, id);
+    return 0;
+}
+
+activity_note_t
+activity_note (const request_t *req, action_t action, const char *company, const char *entity,
+               const char *run, const char *agent, berth_bytes_t details)
+{
+    const letter_t *letter = req->letter;
+    bool behalf = letter->actor_id [0] != 0;
+    return (activity_note_t) {
+        .id = id_new (req),
+        .company = company,
+        .actor_type = behalf ? letter->actor_type : agent ? "agent" : "system",
+        .actor_id = behalf ? letter->actor_id : agent ? agent
+                  : letter->principal [0] ? letter->principal : "berth",
+        .agent = agent ? agent : letter->agent [0] ? letter->agent : NULL,
+        .run = run ? run : letter->run [0] ? letter->run : NULL,
+        .action = action,
+        .entity = entity,
+        .details = details,
+        .now_ms = req->now_ms,
+    };
+}
+
+void
+error_from_body (berth_bytes_t packed, arena_t *arena, berth_error_t *err)
+{
+    error_body_t body;
+    *err = (berth_error_t) { 0 };
+    if (packed.size == 0 || berth_unpack_own (&error_body_schema, packed, arena, &body, err)) {
+        (void) berth_fail (err, BERTH_INTERNAL, "a step failed without a reason");
+        return;
+    }
+    *err = (berth_error_t) { .code = berth_code_of (body.code) };
+    berth_error_set (err->text, sizeof err->text, "%s", body.message);
+    const error_details_t *details = body.details;
+    if (!details)
+        return;
+#define KEEP(field, text)                                                                          \
+    if (details->text)                                                                             \
+        berth_error_set (err->field, sizeof err->field, "%s", details->text)
+    KEEP (field, field);
+    KEEP (environment_id, env);
+    KEEP (driver, driver);
+    KEEP (provider, provider);
+    KEEP (lease_id, lease);
+    KEEP (cause, cause);
+    KEEP (remedy, remedy);
+#undef KEEP
+    err->provider_status = (int) details->provider_status;
+}
