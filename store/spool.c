@@ -109,7 +109,9 @@ s_recover_last (spool_t *self, const spool_head_t *head, berth_error_t *err)
     self->at [1] = head->at [1];
     while (spool_walk_peek (&walk, &record, &torn) == 1
     && spool_walk_load (&walk, &record, &payload, &torn) == 1) {
-        if (record.flags & SPOOL_CUT) {
+        if (record.flags & SPOOL_LAST)
+            self->ended = true;
+        else if (record.flags & SPOOL_CUT) {
             memcpy (self->dropped, payload, sizeof self->dropped);
             self->cut_at = walk.position;
         }
@@ -179,7 +181,6 @@ spool_open (const char *folder, uint64_t max_bytes, int on_full, spool_t **ret_s
                                  "the spool cannot be opened");
     if (s_recover (self, err))
         return -1;
-    self->ended = faccessat (self->folder, "end", F_OK, 0) == 0;
     *ret_self = take (self);
     return 0;
 }
@@ -364,24 +365,23 @@ int
 spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_error_t *err)
 {
     CHECK (self, SPOOL_MAGIC);
-    ENSURE (size <= 4096);
+    ENSURE (size <= SPOOL_END_MAX);
     if (self->ended)
         return berth_fail (err, BERTH_CONFLICT, "the spool has its end already");
-    if (sync && s_sync (self, err))
+    if (self->file < 0 && s_roll (self, err))
         return -1;
-    int file = openat (self->folder, "end.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0)
-        return s_fail_write (err, "the spool's end cannot be made");
-    ssize_t done = write (file, end, size);
-    if (done >= 0 && done != (ssize_t) size)
-        errno = ENOSPC;
-    bool bad = done != (ssize_t) size || (sync && fsync (file));
-    int saved = errno;
-    close (file);
-    errno = saved;
-    if (bad || renameat (self->folder, "end.new", self->folder, "end")
-        || (sync && fsync (self->folder)))
-        return s_fail_write (err, "the spool's end cannot be written");
+    spool_last_t last = { .size = (uint32_t) size };
+    memcpy (last.data, end, size);
+    spool_record_t record = {
+        .length = sizeof last, .stream = SPOOL_STDOUT, .flags = SPOOL_LAST
+    };
+    //  One sync for output and end: each costs a commit of the file system's journal. The folder's
+    //  own is nearly free behind it.
+    if (s_write (self, self->size, &record, &last, err) || (sync && s_sync (self, err)))
+        return -1;
+    if (sync && fsync (self->folder))
+        return s_fail_write (err, "the spool cannot be synced");
+    self->size += sizeof record + sizeof last;
     self->ended = true;
     return 0;
 }

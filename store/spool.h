@@ -9,7 +9,8 @@
 //  little endian, checksum XXH3-64 over the first 16 bytes and the payload. A torn last record is
 //  cut when a writer opens the spool, and is the end for a reader. `all` is the order of arrival.
 //  A record with the flag CUT and no bytes marks where output was dropped; its payload is u64 bytes
-//  dropped from stdout, u64 from stderr.
+//  dropped from stdout, u64 from stderr. One with the flag LAST is the exec's end, of a fixed size,
+//  so that it is found from the end of the last segment.
 //
 //  The writer is one process (the shim); readers are any process, with no lock between them: a
 //  reader sees whole records only. No LMDB here, no allocation beyond one buffer per reader.
@@ -22,7 +23,8 @@
 
 enum { SPOOL_STDOUT = 1, SPOOL_STDERR = 2, SPOOL_ALL = 3 };     //  As in exec_stream
 enum { SPOOL_DROP_OLDEST = 1, SPOOL_DROP_NEW = 2, SPOOL_BLOCK = 3 };    //  As in exec_on_full
-enum { SPOOL_RECORD_MAX = 262144, SPOOL_DEFAULT_MAX = 268435456, SPOOL_SEGMENTS = 8 };
+enum { SPOOL_RECORD_MAX = 262144, SPOOL_DEFAULT_MAX = 268435456, SPOOL_SEGMENTS = 8,
+       SPOOL_END_MAX = 4096 };
 
 typedef struct {
     uint64_t stdout_bytes;      //  Written by the child, dropped ones included
@@ -59,8 +61,8 @@ void spool_release (spool_t *self, uint64_t all_offset);
 
 void spool_size (const spool_t *self, spool_size_t *ret_size);
 
-//  Writes the end (opaque bytes, at most 4096: a packed shim_message ENDED), by rename, as file
-//  `end` of the folder. Said once; a second is a conflict. With `sync` the segments and the end are
+//  Writes the end (opaque bytes, at most SPOOL_END_MAX: a packed shim_message ENDED) as the last
+//  record. Said once; a second is a conflict. With `sync` the end and all that stands before it are
 //  on disk when it returns; without, they outlive every process but not a power cut: for a shim
 //  that tells its end to a berthd, which commits it before anyone else hears of it.
 int spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_error_t *err);
@@ -92,7 +94,7 @@ uint64_t spool_reader_at (const spool_reader_t *self);
 //  Sizes as of now, by scanning what was not scanned before.
 int spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *err);
 
-//  The contents of `end` or `start`: 0 with *ret_size bytes copied to data, or -1, not_found.
+//  The end, or the start: 0 with *ret_size bytes copied to data, or -1, not_found.
 int spool_read_end (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
 int spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
 

@@ -1,6 +1,6 @@
-//  spool_files.c - owns the small files beside the segments: start and end; and the removal of all.
+//  spool_files.c - owns what is asked of a spool as a whole: its start, its end, its removal.
 
-#include "spool.h"
+#include "spool_segment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,38 +45,72 @@ spool_start (const char *folder, const void *start, size_t size, berth_error_t *
     return rc;
 }
 
-static int
-s_read (const char *folder, const char *name, void *data, size_t size, size_t *ret_size,
-        berth_error_t *err)
+int
+spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
 {
     char path [4200];
-    if (s_path (folder, name, path, err))
+    if (s_path (folder, "start", path, err))
         return -1;
     int file = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (file < 0 && errno == ENOENT)
-        return berth_fail (err, BERTH_NOT_FOUND, "the spool has no %s", name);
+        return berth_fail (err, BERTH_NOT_FOUND, "the spool has no start");
     if (file < 0)
-        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's %s cannot be opened", name);
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be opened");
     ssize_t got = read (file, data, size);
     int saved = errno;
     close (file);
     errno = saved;
     if (got < 0)
-        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's %s cannot be read", name);
+        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be read");
     *ret_size = (size_t) got;
     return 0;
+}
+
+//  The last record of a segment, if it is the end.
+static bool
+s_read_last (int file, spool_last_t *ret_last)
+{
+    struct stat status;
+    spool_record_t record;
+    off_t size = (off_t) (sizeof record + sizeof *ret_last);
+    if (fstat (file, &status) || status.st_size < (off_t) sizeof (spool_head_t) + size)
+        return false;
+    off_t at = status.st_size - size;
+    return pread (file, &record, sizeof record, at) == (ssize_t) sizeof record
+        && record.flags == SPOOL_LAST && record.length == sizeof *ret_last
+        && pread (file, ret_last, sizeof *ret_last, at + (off_t) sizeof record)
+           == (ssize_t) sizeof *ret_last
+        && spool_record_checksum (&record, ret_last) == record.checksum
+        && ret_last->size <= SPOOL_END_MAX;
 }
 
 int
 spool_read_end (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
 {
-    return s_read (folder, "end", data, size, ret_size, err);
-}
-
-int
-spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
-{
-    return s_read (folder, "start", data, size, ret_size, err);
+    int base = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (base < 0)
+        return errno == ENOENT ? berth_fail (err, BERTH_NOT_FOUND, "there is no such spool")
+             : berth_fail_errno (err, BERTH_INTERNAL, "the spool cannot be opened");
+    uint32_t first, number;
+    spool_head_t head;
+    spool_last_t last;
+    bool found = false;
+    int rc = spool_segment_range (base, &first, &number, err);
+    int file = rc == 0 && number ? spool_segment_open (base, number, O_RDONLY, &head, err) : -2;
+    if (file >= 0) {
+        found = s_read_last (file, &last);
+        close (file);
+    }
+    else if (file == -1)
+        rc = -1;
+    close (base);
+    if (rc)
+        return -1;
+    if (!found)
+        return berth_fail (err, BERTH_NOT_FOUND, "the spool has no end");
+    *ret_size = last.size < size ? last.size : size;
+    memcpy (data, last.data, *ret_size);
+    return 0;
 }
 
 int

@@ -240,7 +240,7 @@ spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_
         int rc = s_peek (self, here, &record, err);
         if (rc < 0)
             return -1;
-        if (rc == 0)
+        if (rc == 0 || (record.flags & SPOOL_LAST))
             break;
         uint64_t start = s_stands (here->at, stream);
         if (record.flags & SPOOL_CUT) {
@@ -250,7 +250,7 @@ spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_
             uint64_t end = start + s_stands (dropped, stream);
             if (!filled && end > offset)
                 from = end;
-            break;
+            break;                      //  Nothing but the end follows a mark
         }
         if (!(record.stream & stream)
         || (start + record.length <= offset && filled == 0)) {
@@ -310,7 +310,7 @@ spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *
     spool_record_t record;
     uint64_t dropped [2] = { 0, 0 };
     int rc;
-    while ((rc = s_peek (self, tail, &record, err)) == 1) {
+    while ((rc = s_peek (self, tail, &record, err)) == 1 && !(record.flags & SPOOL_LAST)) {
         if (record.flags & SPOOL_CUT) {
             if (s_read_cut (tail, &record, dropped, err))
                 return -1;

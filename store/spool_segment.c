@@ -193,10 +193,11 @@ spool_walk_peek (spool_walk_t *self, spool_record_t *ret_record, berth_error_t *
         if (rc <= 0)
             return rc;
         memcpy (ret_record, s_at (self, 0), sizeof *ret_record);
-        bool cut = ret_record->flags == SPOOL_CUT && ret_record->length == 2 * sizeof (uint64_t);
+        bool mark = (ret_record->flags == SPOOL_CUT && ret_record->length == 2 * sizeof (uint64_t))
+                 || (ret_record->flags == SPOOL_LAST && ret_record->length == sizeof (spool_last_t));
         if (ret_record->length <= SPOOL_RECORD_MAX && ret_record->zero == 0
         && (ret_record->stream == SPOOL_STDOUT || ret_record->stream == SPOOL_STDERR)
-        && (cut || (ret_record->flags == 0 && ret_record->length)))
+        && (mark || (ret_record->flags == 0 && ret_record->length)))
             return s_whole (self, ret_record);
         self->window_size = 0;          //  The writer may just have taken back half a record
     }

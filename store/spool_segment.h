@@ -7,7 +7,8 @@
 
 _Static_assert (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a spool is little endian, like us");
 
-enum { SPOOL_CUT = 1 };                 //  Flag of a record: its payload says what was dropped
+//  Flags of a record: its payload says what was dropped; it is the last one, and holds the end.
+enum { SPOOL_CUT = 1, SPOOL_LAST = 2 };
 
 typedef struct {
     uint32_t length;                    //  Of the payload
@@ -25,6 +26,12 @@ typedef struct {
     uint64_t at [2];                    //  Where stdout and stderr stand when it begins
     uint64_t checksum;                  //  Over what is above
 } spool_head_t;
+
+//  The payload of the last record, always of this size, so that it is found from the file's end.
+typedef struct {
+    uint32_t size;
+    uint8_t data [SPOOL_END_MAX];
+} spool_last_t;
 
 _Static_assert (sizeof (spool_record_t) == 24 && sizeof (spool_head_t) == 40, "packed by nature");
 

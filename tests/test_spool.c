@@ -407,6 +407,26 @@ test_start_and_end (void **state)
     assert_ok (spool_read_end (s_folder, data, sizeof data, &size, &err), err);
     assert_int_equal (size, 4);
     assert_memory_equal (data, "over", 4);
+    own (spool_reader) reader = s_reader ();
+    assert_int_equal (s_check (reader, SPOOL_STDOUT, 0, 64, NULL), 10);
+    spool_size_t seen;
+    assert_ok (spool_reader_size (reader, &seen, &err), err);
+    assert_int_equal (seen.all_bytes, 10);
+
+    //  An end that is torn is none, and the spool goes on before it
+    off_t whole = s_segment_size ();
+    for (off_t size_now = whole - 1; size_now >= 40 + 24 + 10; size_now -= 97) {
+        assert_int_equal (truncate (s_segment (), size_now), 0);
+        assert_fails (spool_read_end (s_folder, data, sizeof data, &size, &err), err,
+                      BERTH_NOT_FOUND);
+    }
+    spool_destroy (&spool);
+    spool = s_open (0, SPOOL_DROP_OLDEST);
+    assert_int_equal (s_put (spool, SPOOL_STDOUT, 10), 0);
+    assert_ok (spool_end (spool, "at last", 7, true, &err), err);
+    assert_ok (spool_read_end (s_folder, data, sizeof data, &size, &err), err);
+    assert_int_equal (size, 7);
+    assert_int_equal (s_segment_size (), whole + 24 + 10);
 }
 
 //  A disk that is full, made with a limit on the size of files.
