@@ -50,20 +50,6 @@ s_wrong (berth_error_t *err, const char *field, const char *what)
     return s_refuse (err, BERTH_INVALID, field, what);
 }
 
-//  Reads the config of a driver by its schema; the path of a bad field begins with `config`.
-static int
-s_read (const berth_schema_t *schema, berth_bytes_t config, arena_t *arena, void *ret_message,
-        berth_error_t *err)
-{
-    if (berth_unpack (schema, config, arena, ret_message, err) == 0)
-        return 0;
-    char text [sizeof err->text], field [sizeof err->field];
-    memcpy (text, err->text, sizeof text);
-    memcpy (field, err->field, sizeof field);
-    berth_error_set (err->field, sizeof err->field, "config%s%.80s", field [0] ? "." : "", field);
-    return berth_fail (err, BERTH_INVALID, "config: %.240s", text);
-}
-
 //  ---- values that may come as text
 
 static bool
@@ -179,7 +165,7 @@ s_ssh (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_er
 {
     static const uint8_t latest [] = "\xa6latest";
     ssh_config_t ssh;
-    if (s_read (&ssh_config_schema, config, arena, &ssh, err))
+    if (berth_unpack_field ("config", &ssh_config_schema, config, arena, &ssh, err))
         return -1;
     if (ssh.key.size)
         return s_refuse (err, BERTH_UNSUPPORTED, "config.privateKey",
@@ -214,7 +200,7 @@ static int
 s_plugin (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
 {
     plugin_config_t plugin;
-    if (s_read (&plugin_config_schema, config, arena, &plugin, err))
+    if (berth_unpack_field ("config", &plugin_config_schema, config, arena, &plugin, err))
         return -1;
     if (strchr ("._-", plugin.driver [0])
         || plugin.driver [strspn (plugin.driver, "abcdefghijklmnopqrstuvwxyz0123456789._-")])

@@ -535,13 +535,29 @@ berth_unpack_own (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *ar
     return s_unpack (&self, schema, ret_message, NULL);
 }
 
+static int
+s_walk (berth_bytes_t bytes, berth_error_t *err)
+{
+    if (bytes.size > BERTH_FRAME_MAX)
+        return berth_fail (err, BERTH_INVALID, "the frame is larger than %d bytes", BERTH_FRAME_MAX);
+    return wire_check (bytes, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, err);
+}
+
 int
 berth_unpack (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena, void *ret_message,
               berth_error_t *err)
 {
-    if (bytes.size > BERTH_FRAME_MAX)
-        return berth_fail (err, BERTH_INVALID, "the frame is larger than %d bytes", BERTH_FRAME_MAX);
-    if (wire_check (bytes, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, err))
+    return s_walk (bytes, err) ? -1 : berth_unpack_own (schema, bytes, arena, ret_message, err);
+}
+
+int
+berth_unpack_field (const char *name, const berth_schema_t *schema, berth_bytes_t bytes,
+                    arena_t *arena, void *ret_message, berth_error_t *err)
+{
+    if (s_walk (bytes, err))
         return -1;
-    return berth_unpack_own (schema, bytes, arena, ret_message, err);
+    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err };
+    trail_t trail = { .name = name };
+    memset (ret_message, 0, schema->size);
+    return s_unpack (&self, schema, ret_message, &trail);
 }

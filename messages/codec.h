@@ -19,7 +19,12 @@ berth_bytes_t berth_pack (const berth_schema_t *schema, const void *message, are
 int berth_unpack (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena,
                   void *ret_message, berth_error_t *err);
 
-//  The same for bytes that this process's store or another of our own threads wrote: not walked
+//  The same for what stands in a field of free data: paths in errors begin with its name
+//  ("config.memoryMb").
+int berth_unpack_field (const char *name, const berth_schema_t *schema, berth_bytes_t bytes,
+                        arena_t *arena, void *ret_message, berth_error_t *err);
+
+//  As berth_unpack, for bytes that this process's store or another of our own threads wrote: not walked
 //  again, unknown keys skipped, and a failure names the row.
 int berth_unpack_own (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena,
                       void *ret_message, berth_error_t *err);

@@ -265,12 +265,8 @@ bubblewrap_read (berth_bytes_t config, const environment_policy_t *policy, arena
 {
     berth_bytes_t own = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, arena);
     bubblewrap_config_t read = { 0 };
-    if (berth_unpack (&bubblewrap_config_schema, own, arena, &read, err)) {
-        char field [sizeof err->field];
-        memcpy (field, err->field, sizeof field);
-        berth_error_set (err->field, sizeof err->field, "config.%.80s", field);
+    if (berth_unpack_field ("config", &bubblewrap_config_schema, own, arena, &read, err))
         return -1;
-    }
     if (s_check (&read, arena, err))
         return -1;
     if (policy && policy->limits) {

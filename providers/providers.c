@@ -92,14 +92,8 @@ provider_check_config (const provider_t *provider, void *self, berth_bytes_t con
     berth_bytes_t key = any_get (config, "provider");
     berth_bytes_t own = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, arena);
     void *shape = arena_take (arena, provider->config->size);
-    if (berth_unpack (provider->config, own, arena, shape, err)) {
-        if (err && err->field [0]) {
-            char field [sizeof err->field];
-            memcpy (field, err->field, sizeof field);
-            berth_error_set (err->field, sizeof err->field, "config.%.80s", field);
-        }
+    if (berth_unpack_field ("config", provider->config, own, arena, shape, err))
         return -1;
-    }
     berth_bytes_t normal = own;
     if (self && provider->validate && provider->validate (self, own, arena, &normal, err))
         return -1;
