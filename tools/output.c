@@ -21,11 +21,12 @@ static const struct {
     const char *columns;
 } s_tables [] = {
     { &environment_schema, "id name driver config.provider=PROVIDER status updatedAt" },
-    { &lease_schema, "id state provider heartbeatRunId=RUN acquiredAt expiresAt failureReason" },
+    { &lease_schema, "id state provider heartbeatRunId=RUN acquiredAt expiresAt releasedAt failureReason=FAILURE" },
     { &workspace_schema, "id name mode status lastUsedAt cwd" },
     { &exec_schema, "id state cause exitCode=EXIT signal startedAt endedAt command" },
     { &run_schema, "id state environmentId leaseId updatedAt error" },
     { &provider_info_schema, "name status concurrency=AT-ONCE calls description" },
+    { &describe_field_schema, "name kind presence limit values doc=MEANING" },
     { &activity_schema, "companySeq=SEQ createdAt action entityId runId" },
 };
 
@@ -440,6 +441,7 @@ output_note (const char *format, ...)
     vsnprintf (text, sizeof text, format, args);
     va_end (args);
     berth_error_set (line.cause, sizeof line.cause, "%s", text);
+    fflush (stdout);            //  In the order it was said
     fprintf (stderr, "berth: %s\n", line.cause);
 }
 
