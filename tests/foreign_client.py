@@ -275,6 +275,7 @@ def walk_activity(follower, environment, lease, run):
     bus, company = follower.bus, follower.company
     say("activity: the road of the run, as it was published")
     follower.catch_up()
+    same((0, 0), (follower.gaps_by_entry, follower.gaps_by_head), "gaps that nobody made")
     actions = [entry["action"] for entry, _ in follower.entries]
     at = 0
     for action in ROAD:
