@@ -9,6 +9,7 @@
 #include "service.h"
 #include "terminal.h"
 
+#include <fcntl.h>
 #include <msgpack.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,6 +157,10 @@ s_folder (job_t *self, berth_error_t *err)
         return berth_fail_errno (err, BERTH_INVALID, "workspace '%s'", asked);
     self->folder = arena_string (arena, path);
     free (path);
+    int folder = open (self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return berth_fail_errno (err, BERTH_INVALID, "workspace '%s'", asked);
+    close (folder);
     if (strcmp (self->folder, "/") == 0 && !berth_has (run_options, options, workspace)) {
         berth_error_set (err->remedy, sizeof err->remedy, "say --workspace DIR, or --no-workspace");
         return berth_fail (err, BERTH_INVALID, "the current folder is /: a copy of all is hardly meant");

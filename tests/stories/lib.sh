@@ -226,7 +226,7 @@ story_end ()
     if [ $status != 0 ] && [ $status != 77 ]; then
         [ ! -s "$service_log" ] || { echo "-- the end of berthd's log"; tail -n 40 "$service_log"; }
         story_cgroups | while read -r folder; do
-            echo 1 >"$folder/cgroup.kill" 2>/dev/null
+            { echo 1 >"$folder/cgroup.kill"; } 2>/dev/null
             rmdir "$folder" 2>/dev/null
         done
     fi
