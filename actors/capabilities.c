@@ -232,8 +232,8 @@ registry_provider_validate (void *args, const request_t *req, store_txn_t *txn, 
     const char *text = why.text;
     int rc = s_is_sandbox (provider)
         ? registry_config (&rules, environment_driver_SANDBOX,
-                           any_set_text (config, "provider", provider->name, req->arena), req->arena,
-                           &answer.config, &why)
+                           any_set_text (config, "provider", provider->name, req->arena),
+                           req->arena, &answer.config, &why)
         : provider_check_config (provider, NULL, config, req->arena, &answer.config, &why);
     answer.ok = rc == 0;
     answer.errors = (berth_strs_t) { rc != 0, &text };

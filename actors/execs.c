@@ -3,6 +3,7 @@
 #include "exec_parts.h"
 
 #include "codec.h"
+#include "page.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -130,24 +131,25 @@ s_list (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
     exec_t *items = arena_array (req->arena, limit, exec_t);
     exec_page_t page = { .items = { 0, items } };
+    page_t weight = { 0 };
+    const char *last = NULL;
     int rc = 0;
-    for (int looked = 0; page.items.count < limit && looked < LIST_SCAN_MAX; looked++) {
+    for (int looked = 0; looked < LIST_SCAN_MAX; looked++) {
         exec_t row;
         if ((rc = walk_next (&walk, req->arena, &row, err)))
             break;
         const live_t *live = live_find (actor, row.id);
         if (live)
             live_overlay (live, &row);
-        if (strcmp (row.company, ask->company) == 0 && (!ask->state || row.state == ask->state))
+        if (strcmp (row.company, ask->company) == 0 && (!ask->state || row.state == ask->state)) {
+            if (!page_takes (&weight, limit, &exec_schema, &row, req->arena))
+                break;
             items [page.items.count++] = row;
+        }
+        last = walk_cursor (&walk, req->arena);
     }
-    if (rc == 0) {
-        page.next = walk_cursor (&walk, req->arena);
-        store_key_t key;
-        rc = walk_next_key (&walk, &key, err);
-        if (rc == 1)
-            page.next = NULL;       //  It was the last
-    }
+    if (rc == 0)
+        page.next = last;           //  There is more, or it was not looked at
     walk_end (&walk);
     if (rc < 0)
         return -1;

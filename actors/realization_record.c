@@ -88,7 +88,8 @@ static const struct { const char *transport; record_sync_t sync; } s_syncs [] = 
         .back = "Export remote SSH workspace changes back to the local execution workspace after "
                 "adapter execution." } },
     { "sandbox", { .strategy = "sandbox_archive_upload_download",
-        .prepare = "Upload a workspace archive into the sandbox filesystem before adapter execution.",
+        .prepare = "Upload a workspace archive into the sandbox filesystem before adapter "
+                   "execution.",
         .back = "Download a workspace archive from the sandbox and mirror it back locally after "
                 "adapter execution." } },
     { "plugin", { .strategy = "provider_defined",

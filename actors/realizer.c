@@ -100,7 +100,8 @@ s_progress (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, b
         return 0;
     work->known = true;
     if (work->asker.answer_to == ACTOR_FRONT) {
-        effects_progress (fx, req->arena, step->subject, &workspace_progress_schema, step->progress);
+        effects_progress (fx, req->arena, step->subject, &workspace_progress_schema,
+                          step->progress);
         return 0;
     }
     step_progress_t on = { .subject = work->asker.subject, .progress = step->progress };

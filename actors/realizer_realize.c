@@ -38,8 +38,8 @@ static void
 s_fail_wrapped (const step_t *step, const char *verb, const berth_error_t *why)
 {
     const lease_t *lease = &step->lease;
-    environment_t env = { .name = lease->env };
-    (void) environment_find (step->txn, step->req->arena, NULL, lease->env, &env, NULL);  //  Else its id
+    environment_t env = { .name = lease->env };     //  If it is gone: its id
+    (void) environment_find (step->txn, step->req->arena, NULL, lease->env, &env, NULL);
     berth_error_t out = *why;
     (void) berth_fail (&out, BERTH_WORKSPACE_REALIZATION_FAILED,
                        "Failed to %s workspace for environment \"%.100s\" (%s): %s", verb,
@@ -173,8 +173,8 @@ s_check (const request_t *req, store_txn_t *txn, const workspace_realize_t *ask,
     if (lease_get (txn, req->arena, ask->lease, ret_lease, err))
         return -1;
     if (ret_lease->state != lease_state_ACTIVE)
-        return berth_fail (err, BERTH_CONFLICT, "lease '%s' is %s: nothing can be put into its place",
-                           ret_lease->id,
+        return berth_fail (err, BERTH_CONFLICT,
+                           "lease '%s' is %s: nothing can be put into its place", ret_lease->id,
                            berth_enum_text (&lease_state_enum, (int) ret_lease->state));
     return 0;
 }
@@ -185,7 +185,8 @@ realizer_realize (void *args, const request_t *req, store_txn_t *txn, effects_t 
 {
     realizer_t *self = args;
     CHECK (self, REALIZER_MAGIC);
-    step_t step = { .req = req, .txn = txn, .fx = fx, .ask = *(const workspace_realize_t *) req->body };
+    const workspace_realize_t *ask = req->body;
+    step_t step = { .req = req, .txn = txn, .fx = fx, .ask = *ask };
     if (s_check (req, txn, &step.ask, &step.lease, err))
         return -1;
     const char *subject = arena_printf (req->arena, "realize/%s", step.lease.id);

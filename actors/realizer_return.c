@@ -24,7 +24,8 @@ s_find (const request_t *req, store_txn_t *txn, const workspace_return_t *ask, l
         return -1;
     berth_error_set (err->lease_id, sizeof err->lease_id, "%s", ask->lease);
     if (berth_has (workspace_return, ask, generation) && ask->generation != ret_lease->generation)
-        return berth_fail (err, BERTH_FENCED, "generation %llu of lease '%s' is not the current one",
+        return berth_fail (err, BERTH_FENCED,
+                           "generation %llu of lease '%s' is not the current one",
                            (unsigned long long) ask->generation, ask->lease);
     if (ret_lease->state != lease_state_ACTIVE && ret_lease->state != lease_state_RETAINED)
         return berth_fail (err, BERTH_CONFLICT, "lease '%s' is %s: its files are gone", ask->lease,

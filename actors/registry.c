@@ -98,8 +98,8 @@ s_only_local (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_
         return 0;
     berth_error_set (err->environment_id, sizeof err->environment_id, "%s", other.id);
     berth_error_set (err->remedy, sizeof err->remedy, "use environment.ensureLocal");
-    return berth_fail (err, BERTH_CONFLICT, "the company has its one local environment already: '%s'",
-                       other.id);
+    return berth_fail (err, BERTH_CONFLICT,
+                       "the company has its one local environment already: '%s'", other.id);
 }
 
 static int
@@ -123,8 +123,9 @@ s_ensure_local (void *args, const request_t *req, store_txn_t *txn, effects_t *f
             .metadata = any_set_truth (metadata, "defaultForCompany", true, req->arena),
             .created_at = req->now_ms, .updated_at = req->now_ms,
         };
+        berth_bytes_t details = s_details (&row, req->arena);
         if (environment_put (txn, req->arena, &row, err)
-            || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, s_details (&row, req->arena), err))
+            || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, details, err))
             return -1;
     }
     effects_reply (fx, req, &environment_schema, &row);
@@ -158,7 +159,8 @@ s_build (const registry_t *self, const request_t *req, store_txn_t *txn, environ
         berth_error_t why = { 0 };
         if (environment_get (txn, req->arena, ask->id, &other, &why) == 0) {
             berth_error_set (err->field, sizeof err->field, "id");
-            return berth_fail (err, BERTH_CONFLICT, "there is an environment '%s' already", ask->id);
+            return berth_fail (err, BERTH_CONFLICT, "there is an environment '%s' already",
+                               ask->id);
         }
         if (why.code != BERTH_NOT_FOUND)
             return berth_fail (err, why.code, "%s", why.text);
@@ -222,7 +224,8 @@ s_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth
         return -1;
     int rc;
     while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
-        if ((ask->status && row.status != ask->status) || (ask->driver && row.driver != ask->driver))
+        if ((ask->status && row.status != ask->status)
+            || (ask->driver && row.driver != ask->driver))
             continue;
         environment_redact (&row, req->letter->roles);
         if (!page_takes (&weight, limit, &environment_schema, &row, req->arena)) {
@@ -343,7 +346,8 @@ s_change_details (const environment_t *row, const changes_t *changes, arena_t *a
         details = any_set_truth (details, "descriptionChanged", true, arena);
     if (changes->config) {
         details = any_set_truth (details, "configChanged", true, arena);
-        details = any_set_number (details, "configTopLevelKeyCount", any_count (row->config), arena);
+        details = any_set_number (details, "configTopLevelKeyCount", any_count (row->config),
+                                  arena);
     }
     if (changes->metadata) {
         details = any_set_truth (details, "metadataChanged", true, arena);
@@ -411,9 +415,10 @@ s_unused (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_erro
     if (count == 0)
         return 0;
     berth_error_set (err->environment_id, sizeof err->environment_id, "%s", row->id);
-    berth_error_set (err->remedy, sizeof err->remedy, "release them first, or archive the environment");
-    return berth_fail (err, BERTH_CONFLICT, "%zu lease%s of the environment %s not settled: %s%s", count,
-                       count == 1 ? "" : "s", count == 1 ? "is" : "are", names,
+    berth_error_set (err->remedy, sizeof err->remedy,
+                     "release them first, or archive the environment");
+    return berth_fail (err, BERTH_CONFLICT, "%zu lease%s of the environment %s not settled: %s%s",
+                       count, count == 1 ? "" : "s", count == 1 ? "is" : "are", names,
                        count > NAMED_MAX ? "..." : "");
 }
 
@@ -459,14 +464,15 @@ s_objection (const environment_check_t *ask, const environment_t *row, arena_t *
     if (row->status == environment_status_ARCHIVED)
         return "Environment is archived.";
     if (berth_has (environment_check, ask, drivers) && !s_among (&ask->drivers, s_driver (row)))
-        return arena_printf (arena, "Environment driver \"%s\" is not allowed here. Allowed drivers: "
-                             "%.256s", s_driver (row), s_joined (&ask->drivers, arena));
+        return arena_printf (arena, "Environment driver \"%s\" is not allowed here. "
+                             "Allowed drivers: %.256s", s_driver (row),
+                             s_joined (&ask->drivers, arena));
     if (row->driver != environment_driver_SANDBOX)
         return NULL;
     const char *provider = any_text (row->config, "provider", arena);
     if (provider && strcmp (provider, "fake") == 0)
-        return "Environment sandbox provider \"fake\" is not allowed here. The built-in fake provider "
-               "is probe-only and cannot execute runs.";
+        return "Environment sandbox provider \"fake\" is not allowed here. "
+               "The built-in fake provider is probe-only and cannot execute runs.";
     if (ask->providers.count && !(provider && s_among (&ask->providers, provider)))
         return arena_printf (arena, "Environment sandbox provider \"%.64s\" is not allowed here. "
                              "Allowed providers: %.256s", provider ? provider : "unknown",

@@ -236,8 +236,8 @@ s_sandbox (const config_rules_t *rules, berth_bytes_t config, arena_t *arena,
     }
     if (rules->to_save && provider->for_tests && !rules->context->test_providers) {
         berth_error_set (err->field, sizeof err->field, "config.provider");
-        return berth_fail (err, BERTH_INVALID, "Built-in fake sandbox environments are reserved for "
-                           "internal probes and cannot be saved.");
+        return berth_fail (err, BERTH_INVALID, "Built-in fake sandbox environments are reserved "
+                           "for internal probes and cannot be saved.");
     }
     uint64_t timeout_ms;
     if (s_number (any_get (config, "timeoutMs"), &timeout_ms))

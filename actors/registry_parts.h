@@ -1,4 +1,4 @@
-//  registry_parts.h - what the files of the registry share. For registry*.c and capabilities.c only.
+//  registry_parts.h - what the files of the registry share. For them and capabilities.c only.
 
 #ifndef BERTH_REGISTRY_PARTS_H_INCLUDED
 #define BERTH_REGISTRY_PARTS_H_INCLUDED
@@ -42,6 +42,5 @@ handler_fn registry_probe, registry_probe_config, registry_provider_probe, regis
 
 handler_fn registry_capabilities, registry_provider_list, registry_provider_get,
            registry_provider_validate;
-
 
 #endif

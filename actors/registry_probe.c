@@ -42,8 +42,8 @@ s_ask (const request_t *req, effects_t *fx, const provider_t *provider, const ch
         .driver = driver,
         .config = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, req->arena),
     };
-    effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_PROBE, subject, "probe",
-                  req, deadline_ms, &ask);
+    effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_PROBE, subject,
+                  "probe", req, deadline_ms, &ask);
     effects_wait (fx, req, subject);
 }
 
@@ -134,12 +134,14 @@ s_result (const step_done_t *done, const char *driver, arena_t *arena, probe_res
         return berth_unpack_own (&probe_result_schema, done->result, arena, ret_result, err);
     berth_error_t why;
     error_from_body (done->error, arena, &why);
-    berth_bytes_t details = any_set_text (berth_empty_map, "code", berth_code_text (why.code), arena);
+    berth_bytes_t details = any_set_text (berth_empty_map, "code", berth_code_text (why.code),
+                                          arena);
     details = any_set_text (details, "error", why.cause [0] ? why.cause : why.text, arena);
     if (why.remedy [0])
         details = any_set_text (details, "remedy", arena_string (arena, why.remedy), arena);
     *ret_result = (probe_result_t) {
-        .ok = false, .driver = driver, .summary = arena_string (arena, why.text), .details = details,
+        .ok = false, .driver = driver, .summary = arena_string (arena, why.text),
+        .details = details,
     };
     return 0;
 }
@@ -184,8 +186,8 @@ s_unsaved_done (const request_t *req, store_txn_t *txn, const char *at, probe_re
         return -1;
     berth_bytes_t details = any_set_number (s_details (driver, ret_result, req->arena),
                                             "configTopLevelKeyCount", keys, req->arena);
-    activity_note_t note = activity_note (req, ACTION_ENVIRONMENT_PROBED_UNSAVED, company, "unsaved",
-                                          NULL, NULL, details);
+    activity_note_t note = activity_note (req, ACTION_ENVIRONMENT_PROBED_UNSAVED, company,
+                                          "unsaved", NULL, NULL, details);
     return activity_add (txn, req->arena, &note, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "runs_inside.h"
 
+#include "registry.h"
 #include "selection.h"
 #include "target.h"
 
@@ -90,6 +91,7 @@ runs_resolve (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     environment_t env;
     if (s_selected (req, txn, selection, ask->company, &env, err))
         return -1;
+    environment_redact (&env, req->letter->roles);
     run_resolved_t resolved = {
         .environment = &env, .level = selection->level,
         .levels = { selection->count, selection->levels },

@@ -236,6 +236,17 @@ s_same_text (const char *left, const char *right)
     return left && right ? strcmp (left, right) == 0 : left == right;
 }
 
+//  Rows that one request looks at, wanted or not.
+enum { LIST_SCAN_MAX = 10000 };
+
+static bool
+s_wanted (const workspace_list_t *ask, const workspace_t *row)
+{
+    return (!ask->status || row->status == ask->status)
+        && (!ask->project || s_same_text (ask->project, row->project))
+        && (!ask->issue || s_same_text (ask->issue, row->issue));
+}
+
 int
 workspaces_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
                  berth_error_t *err)
@@ -252,19 +263,19 @@ workspaces_list (void *args, const request_t *req, store_txn_t *txn, effects_t *
     key_text (&prefix, ask->company);
     if (walk_begin (&walk, txn, INDEX_WORKSPACE_LIST, &prefix, ask->cursor, err))
         return -1;
-    int rc;
-    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
-        if ((ask->status && row.status != ask->status)
-            || (ask->project && !s_same_text (ask->project, row.project))
-            || (ask->issue && !s_same_text (ask->issue, row.issue)))
-            continue;
-        if (!page_takes (&weight, limit, &workspace_schema, &row, req->arena)) {
-            page.next = cursor;
+    int rc = 0;
+    for (int looked = 0; looked < LIST_SCAN_MAX; looked++) {
+        if ((rc = walk_next (&walk, req->arena, &row, err)))
             break;
+        if (s_wanted (ask, &row)) {
+            if (!page_takes (&weight, limit, &workspace_schema, &row, req->arena))
+                break;
+            items [page.items.count++] = row;
         }
-        items [page.items.count++] = row;
         cursor = walk_cursor (&walk, req->arena);
     }
+    if (rc == 0)
+        page.next = cursor;         //  There is more, or it was not looked at
     walk_end (&walk);
     if (rc < 0)
         return -1;
@@ -370,8 +381,9 @@ workspaces_update (void *args, const request_t *req, store_txn_t *txn, effects_t
         berth_bytes_t details = any_set (berth_empty_map, "changedFields",
                                          json_texts (names, count, req->arena), req->arena);
         if (row.status != old.status)
-            details = any_set_text (details, "status", berth_enum_text (&workspace_status_enum,
-                                                                        (int) row.status), req->arena);
+            details = any_set_text (details, "status",
+                                    berth_enum_text (&workspace_status_enum, (int) row.status),
+                                    req->arena);
         if (workspace_put (txn, req->arena, &row, err)
             || s_note (req, txn, ACTION_WORKSPACE_UPDATED, &row, details, err))
             return -1;

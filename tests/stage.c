@@ -227,7 +227,8 @@ stage_entry (stage_t *self, uint64_t back)
     berth_bytes_t packed;
     store_txn_t *txn;
     assert_ok (store_read (self->store, &txn, &err), err);
-    assert_ok (activity_at (txn, self->arena, store_last_seq (txn) - back, &row, &packed, &err), err);
+    uint64_t seq = store_last_seq (txn) - back;
+    assert_ok (activity_at (txn, self->arena, seq, &row, &packed, &err), err);
     store_txn_destroy (&txn);
     return packed;
 }
