@@ -311,19 +311,19 @@ exec_next_ms (void *actor)
 
 //  ---- exec.run
 
-//  The first 256 KiB of one stream.
+//  The first 256 KiB of one stream, of which `total` bytes were written.
 static berth_bytes_t
-s_output (spool_reader_t *reader, int stream, arena_t *arena, bool *cut)
+s_output (spool_reader_t *reader, int stream, uint64_t total, arena_t *arena, bool *cut)
 {
-    uint8_t *data = NULL;
+    size_t room = total < BERTH_CHUNK_MAX ? (size_t) total : BERTH_CHUNK_MAX;
+    uint8_t *data = arena_take (arena, room);
     size_t filled = 0, size;
     uint64_t offset = 0, from;
     int of;
     berth_error_t err = { 0 };
-    data = arena_take (arena, BERTH_CHUNK_MAX);
-    while (filled < BERTH_CHUNK_MAX
-           && spool_read (reader, stream, offset, data + filled, BERTH_CHUNK_MAX - filled, &size,
-                          &from, &of, &err) == 0
+    while (filled < room
+           && spool_read (reader, stream, offset, data + filled, room - filled, &size, &from, &of,
+                          &err) == 0
            && size > 0) {
         *cut |= from != offset;
         filled += size;
@@ -348,9 +348,11 @@ exec_answer_run (execs_t *self, const exec_t *row, const request_t *req, effects
     if ((row->stdout_bytes || row->stderr_bytes)
         && spool_reader_open (folder, &reader, &err) == 0) {
         if (row->stdout_bytes)
-            result.out = s_output (reader, SPOOL_STDOUT, req->arena, &result.cut);
+            result.out = s_output (reader, SPOOL_STDOUT, row->stdout_bytes, req->arena,
+                                   &result.cut);
         if (row->stderr_bytes)
-            result.err = s_output (reader, SPOOL_STDERR, req->arena, &result.cut);
+            result.err = s_output (reader, SPOOL_STDERR, row->stderr_bytes, req->arena,
+                                   &result.cut);
     }
     result.cut |= result.out.size < row->stdout_bytes || result.err.size < row->stderr_bytes;
     effects_settle (fx, req->arena, subject, &exec_result_schema, &result);
