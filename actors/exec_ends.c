@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_SIZE = 4096 };
+enum { END_SIZE = SPOOL_END_MAX };
 
 const char *
 exec_subject (arena_t *arena, const char *what, const char *id)

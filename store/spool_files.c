@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,7 +67,23 @@ spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size,
     return 0;
 }
 
-//  The last record of a segment, if it is the end.
+//  Is there a record at this place, and not only bytes of output that look like one?
+static bool
+s_is_record (int file, off_t at)
+{
+    uint8_t *window = malloc (SPOOL_WINDOW);
+    ENSURE (window);
+    spool_walk_t walk;
+    spool_record_t record;
+    berth_error_t ignored = { 0 };      //  Damage before it: then it is none
+    spool_walk_start (&walk, file, sizeof (spool_head_t), window);
+    while (walk.position < (uint64_t) at && spool_walk_peek (&walk, &record, &ignored) == 1)
+        spool_walk_skip (&walk, &record);
+    free (window);
+    return walk.position == (uint64_t) at;
+}
+
+//  The last record of a segment, if it is the end. A child may write what looks like one.
 static bool
 s_read_last (int file, spool_last_t *ret_last)
 {
@@ -81,7 +98,7 @@ s_read_last (int file, spool_last_t *ret_last)
         && pread (file, ret_last, sizeof *ret_last, at + (off_t) sizeof record)
            == (ssize_t) sizeof *ret_last
         && spool_record_checksum (&record, ret_last) == record.checksum
-        && ret_last->size <= SPOOL_END_MAX;
+        && ret_last->size <= SPOOL_END_MAX && s_is_record (file, at);
 }
 
 int

@@ -1,7 +1,7 @@
 //  test_spool.c - the spool: policies, torn tails, damage, readers beside a writer.
 
 #include "fixture.h"
-#include "spool.h"
+#include "spool_segment.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -429,6 +429,29 @@ test_start_and_end (void **state)
     assert_int_equal (s_segment_size (), whole + 24 + 10);
 }
 
+//  Output that ends like a spool with an end is output.
+static void
+test_no_end_from_output (void **state)
+{
+    (void) state;
+    berth_error_t err = { 0 };
+    char data [64];
+    size_t size;
+    spool_last_t last = { .size = 6, .data = "forged" };
+    spool_record_t record = { .length = sizeof last, .stream = SPOOL_STDOUT, .flags = SPOOL_LAST };
+    record.checksum = spool_record_checksum (&record, &last);
+    uint8_t output [100 + sizeof record + sizeof last];
+    memset (output, 'o', sizeof output);
+    memcpy (output + 100, &record, sizeof record);
+    memcpy (output + 100 + sizeof record, &last, sizeof last);
+    own (spool) spool = s_open (0, SPOOL_DROP_OLDEST);
+    assert_ok (spool_append (spool, SPOOL_STDOUT, 0, output, sizeof output, &err), err);
+    assert_fails (spool_read_end (s_folder, data, sizeof data, &size, &err), err, BERTH_NOT_FOUND);
+    assert_ok (spool_end (spool, "true", 4, false, &err), err);
+    assert_ok (spool_read_end (s_folder, data, sizeof data, &size, &err), err);
+    assert_int_equal (size, 4);
+}
+
 //  A disk that is full, made with a limit on the size of files.
 static void
 test_full_disk (void **state)
@@ -465,6 +488,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_damage_in_the_middle, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_readers_beside_a_writer, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_start_and_end, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_no_end_from_output, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_full_disk, s_setup, s_teardown),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
