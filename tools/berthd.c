@@ -1,5 +1,6 @@
 //  berthd.c - main of the service: options, one service, and the word to whoever started it.
 
+#include "configure.h"
 #include "server.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@ static const char *const s_help =
     "\n"
     "  berthd [--state DIR] [--runtime DIR] [options]\n"
     "\n"
+    "  --config FILE      a ZPL file with the keys state, runtime, storeMax, localAsRoot,\n"
+    "                     testProviders, uids/first, uids/count; options win over it\n"
     "  --state DIR        where its state is ($BERTH_STATE, else $XDG_STATE_HOME/berth;\n"
     "                     root: /var/lib/berth)\n"
     "  --runtime DIR      where its sockets are (DIR/run of a named state directory, else\n"
@@ -31,9 +34,10 @@ static const char *const s_help =
     "It runs in the foreground. SIGTERM stops it in at most ten seconds and leaves places and\n"
     "their commands alone for the next start; `berth bus shutdown --release` closes them first.\n";
 
-enum { STORE_MAX = 256, UIDS, NO_LOCAL_ROOT, EPHEMERAL, OWNER_FD, TEST_PROVIDERS, VERSION };
+enum { CONFIG = 256, STORE_MAX, UIDS, NO_LOCAL_ROOT, EPHEMERAL, OWNER_FD, TEST_PROVIDERS, VERSION };
 
 static const struct option s_options [] = {
+    { "config", required_argument, NULL, CONFIG },
     { "state", required_argument, NULL, 's' },
     { "runtime", required_argument, NULL, 'r' },
     { "store-max", required_argument, NULL, STORE_MAX },
@@ -83,6 +87,44 @@ s_uids (const char *text, server_options_t *options)
     return 0;
 }
 
+//  What the file says, under the options: it is read before them, wherever it is named.
+static int
+s_configure (const char *path, arena_t *arena, server_options_t *options)
+{
+    configuration_t said;
+    berth_error_t err = { 0 };
+    if (configure (path, arena, &said, &err)) {
+        fprintf (stderr, "berthd: %s (%s)\n", err.text, berth_code_text (err.code));
+        if (err.remedy [0])
+            fprintf (stderr, "  remedy: %s\n", err.remedy);
+        return -1;
+    }
+    options->state = said.state;
+    options->runtime = said.runtime;
+    options->store_max = said.store_max;
+    options->test_providers = said.test_providers;
+    if (berth_has (configuration, &said, local_as_root))
+        options->local_as_root = said.local_as_root;
+    if (said.uids) {
+        options->uid_first = (uint32_t) said.uids->first;
+        options->uid_count = (uint32_t) said.uids->count;
+    }
+    return 0;
+}
+
+//  The file that --config names, or NULL.
+static const char *
+s_config_path (int argc, char **argv)
+{
+    for (int index = 1; index < argc; index++) {
+        if (strncmp (argv [index], "--config=", 9) == 0)
+            return argv [index] + 9;
+        if (strcmp (argv [index], "--config") == 0)
+            return index + 1 < argc ? argv [index + 1] : NULL;
+    }
+    return NULL;
+}
+
 //  Fills *options; 1 when there is nothing more to do (help was shown).
 static int
 s_parse (int argc, char **argv, server_options_t *options)
@@ -91,6 +133,7 @@ s_parse (int argc, char **argv, server_options_t *options)
     uint64_t number;
     while ((option = getopt_long (argc, argv, "h", s_options, NULL)) != -1)
         switch (option) {
+            case CONFIG: break;     //  Read before
             case 's': options->state = optarg; break;
             case 'r': options->runtime = optarg; break;
             case STORE_MAX:
@@ -182,6 +225,10 @@ main (int argc, char **argv)
 {
     server_options_t options = { .owner_fd = -1, .local_as_root = true };
     char state [2048], runtime [2048];
+    own (arena) arena = arena_new ();
+    const char *config = s_config_path (argc, argv);
+    if (config && s_configure (config, arena, &options))
+        return berth_code_exit (BERTH_INVALID);
     int rc = s_parse (argc, argv, &options);
     if (rc)
         return rc > 0 ? 0 : berth_code_exit (BERTH_INVALID);

@@ -1,0 +1,22 @@
+//  configuration.h - what berthd's configuration file may say (ZPL, RFC 4), in the words of schemas.
+
+#ifndef BERTH_CONFIGURATION_H_INCLUDED
+#define BERTH_CONFIGURATION_H_INCLUDED
+
+#include "schema.h"
+
+#define CONFIGURATION_UIDS(F, T) \
+    F (T, U64,   first,     "first",     REQUIRED | POSITIVE, 4000000000, "The first host uid of places (900000).") \
+    F (T, U64,   count,     "count",     REQUIRED | POSITIVE, 100000000, "How many there are (50000).")
+BERTH_MESSAGE (configuration_uids, CONFIGURATION_UIDS);
+
+#define CONFIGURATION(F, T) \
+    F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory.") \
+    F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory.") \
+    F (T, U64,   store_max, "storeMax",  OPTIONAL | POSITIVE, 70368744177664, "Bytes the store may grow to.") \
+    F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (true).") \
+    F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
+    F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.")
+BERTH_MESSAGE (configuration, CONFIGURATION);
+
+#endif
