@@ -119,11 +119,13 @@ test_companies_are_apart (void **state)
             s_add (home, txn, names [index], names [index]);
     for (size_t index = 0; index < BERTH_COUNT (names); index++) {
         for (uint64_t after = 0; after < 300; after++) {
-            assert_int_equal (activity_next (txn, home->arena, names [index], after, &row, &home->err), 0);
+            assert_int_equal (activity_next (txn, home->arena, names [index], after, &row,
+                                             &home->err), 0);
             assert_int_equal (row.company_seq, after + 1);
             assert_string_equal (row.company, names [index]);
         }
-        assert_int_equal (activity_next (txn, home->arena, names [index], 300, &row, &home->err), 1);
+        assert_int_equal (activity_next (txn, home->arena, names [index], 300, &row, &home->err),
+                          1);
         assert_ok (activity_end (txn, home->arena, names [index], &head, &home->err), home->err);
         assert_int_equal (head.company_seq, 300);
         assert_int_equal (head.floor, 1);

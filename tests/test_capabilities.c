@@ -94,10 +94,13 @@ test_capabilities (void **state)
     assert_at (stage, all, "sandboxProviders.bubblewrap.status", "\"supported\"");
     assert_at (stage, all, "sandboxProviders.bubblewrap.supportsRunExecution", "true");
     assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.type", "\"object\"");
-    assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.additionalProperties", "false");
-    assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.properties.pids.type", "\"integer\"");
+    assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.additionalProperties",
+               "false");
+    assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.properties.pids.type",
+               "\"integer\"");
     assert_at (stage, all, "sandboxProviders.bubblewrap.configSchema.properties.pids.minimum", "1");
-    assert_at (stage, all, "adapters.0", "{\"adapterType\":\"process\",\"drivers\":{\"local\":\"supported\","
+    assert_at (stage, all, "adapters.0",
+               "{\"adapterType\":\"process\",\"drivers\":{\"local\":\"supported\","
                "\"ssh\":\"unsupported\",\"sandbox\":\"unsupported\",\"plugin\":\"unsupported\"},"
                "\"sandboxProviders\":{\"bubblewrap\":\"unsupported\",\"fake\":\"unsupported\"}}");
     assert_at (stage, all, "adapters.3.adapterType", "\"claude_local\"");
@@ -124,7 +127,8 @@ test_providers (void **state)
     berth_bytes_t one = stage_ok (stage, REQUEST_PROVIDER_GET, "{'provider':'bubblewrap'}");
     assert_non_null (strstr (stage_at (stage, one, "capabilities"), "\"execute\""));
     assert_non_null (strstr (stage_at (stage, one, "config"), "\"name\":\"pids\""));
-    assert_int_equal (stage_fails (stage, REQUEST_PROVIDER_GET, "{'provider':'e2b'}").code, BERTH_NOT_FOUND);
+    assert_int_equal (stage_fails (stage, REQUEST_PROVIDER_GET, "{'provider':'e2b'}").code,
+                      BERTH_NOT_FOUND);
 }
 
 static void
@@ -135,7 +139,8 @@ test_provider_validate (void **state)
         "{'provider':'bubblewrap','config':{'pids':'many'}}");
     assert_at (stage, answer, "ok", "false");
     assert_non_null (strstr (stage_at (stage, answer, "errors.0"), "pids"));
-    answer = stage_ok (stage, REQUEST_PROVIDER_VALIDATE, "{'provider':'bubblewrap','config':{'pids':3}}");
+    answer = stage_ok (stage, REQUEST_PROVIDER_VALIDATE,
+                       "{'provider':'bubblewrap','config':{'pids':3}}");
     assert_at (stage, answer, "ok", "true");
     assert_at (stage, answer, "errors", "[]");
     assert_at (stage, answer, "normalizedConfig.pids", "3");

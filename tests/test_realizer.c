@@ -77,7 +77,8 @@ static void
 s_ask (stage_t *stage, const char *more)
 {
     stage_queue_step (stage, REQUEST_WORKSPACE_REALIZE, ACTOR_RUNS, "acme/run-1", "realize",
-                      arena_printf (stage->arena, "{'leaseId':'" LEASE_ID "','request':" REQUEST_JSON
+                      arena_printf (stage->arena, "{'leaseId':'" LEASE_ID "','request':"
+                                    REQUEST_JSON
                                     ",'source':'/src','return':'required'%s}", more));
     stage_serve (stage);
 }
@@ -117,7 +118,8 @@ s_lease_json (stage_t *stage, berth_bytes_t record)
 static const char *
 s_exec_json (stage_t *stage, const char *end, const char *out, const char *err)
 {
-    return arena_printf (stage->arena, "{'exec':{'id':'" SPACE_ID "','companyId':'acme','leaseId':'" LEASE_ID
+    return arena_printf (stage->arena, "{'exec':{'id':'" SPACE_ID "','companyId':'acme','leaseId':'"
+                         LEASE_ID
         "','generation':7,'state':'ended',%s,'command':'bash','argsCount':2,'tty':false,'stdin':false,"
         "'createdAt':1,'stdoutBytes':0,'stderrBytes':0,'spoolMax':1,'onFull':'drop_new',"
         "'truncated':false,'stalled':false},'stdout':'%s','stderr':'%s','outputCut':false}", end, out, err);
@@ -144,7 +146,8 @@ test_realize (void **state)
     stage_t *stage = *state;
     stage_ok (stage, REQUEST_WORKSPACE_CREATE,
               "{'companyId':'acme','id':'" SPACE_ID "','name':'w','metadata':{'mine':1}}");
-    s_ask (stage, ",'excludes':['.git'],'provisionCommand':'make deps','executionWorkspaceId':'" SPACE_ID "'");
+    s_ask (stage, ",'excludes':['.git'],'provisionCommand':'make deps','executionWorkspaceId':'"
+           SPACE_ID "'");
     const stage_sent_t *copy = stage_work (stage, ACTOR_PROXY, 0);
     assert_non_null (copy);
     assert_int_equal (copy->letter.type, REQUEST_PLACE_REALIZE);
@@ -214,9 +217,11 @@ test_record (void **state)
         "\"sync\":{\"strategy\":\"sandbox_archive_upload_download\",\"prepare\":\"Upload a workspace "
         "archive into the sandbox filesystem before adapter execution.\",\"syncBack\":\"Download a "
         "workspace archive from the sandbox and mirror it back locally after adapter execution.\"},"
-        "\"bootstrap\":{\"command\":\"make deps\"},\"rebuild\":{\"executionWorkspaceId\":\"" SPACE_ID "\","
+        "\"bootstrap\":{\"command\":\"make deps\"},\"rebuild\":{\"executionWorkspaceId\":\""
+                SPACE_ID "\","
         "\"mode\":\"isolated_workspace\",\"repoUrl\":\"git://r\",\"repoRef\":\"main\","
-        "\"localPath\":\"/src\",\"remotePath\":\"/workspace\",\"providerLeaseId\":\"bubblewrap:" LEASE_ID
+        "\"localPath\":\"/src\",\"remotePath\":\"/workspace\",\"providerLeaseId\":\"bubblewrap:"
+                LEASE_ID
         "\",\"metadata\":{\"source\":{\"kind\":\"task_session\",\"localPath\":\"/src\","
         "\"projectId\":\"p\",\"projectWorkspaceId\":null,\"repoUrl\":\"git://r\",\"repoRef\":\"main\","
         "\"strategy\":\"git_worktree\",\"branchName\":\"b\",\"worktreePath\":\"/src\"},"
@@ -245,9 +250,11 @@ test_record_paths (void **state)
         s_answer (stage, ACTOR_PROXY, true, arena_printf (stage->arena,
             "{'cwd':'/workspace','metadata':%s,'files':1,'bytes':1,'refused':0,'ms':1}",
             cases [index].provider));
-        assert_at (stage, stage_work (stage, ACTOR_LEASES, 0)->body, "workspaceRealization.remote.path",
+        assert_at (stage, stage_work (stage, ACTOR_LEASES, 0)->body,
+                   "workspaceRealization.remote.path",
                    cases [index].path);
-        s_answer (stage, ACTOR_LEASES, false, "{'code':'internal','message':'x','retryable':false}");
+        s_answer (stage, ACTOR_LEASES, false,
+                  "{'code':'internal','message':'x','retryable':false}");
     }
 }
 
@@ -274,7 +281,8 @@ test_local (void **state)
     assert_at (stage, body, "workspaceRealization.providerLeaseId", "null");
     assert_at (stage, body, "workspaceRealization.sync", "{\"strategy\":\"none\",\"prepare\":"
                "\"Use the realized local execution workspace directly.\",\"syncBack\":null}");
-    assert_at (stage, body, "workspaceRealization.summary", "\"Local workspace realized at /src.\"");
+    assert_at (stage, body, "workspaceRealization.summary",
+               "\"Local workspace realized at /src.\"");
 }
 
 //  The built-in fake has nowhere to put files: a record is all there is.
@@ -362,20 +370,23 @@ test_provision_fails (void **state)
           WRAP "exit code null (signal SIGKILL): bye" },
         { "'cause':'timed_out','exitCode':null,'signal':15,'timedOut':true", "", "bye",
           WRAP "provision command timed out" },
-        { "'cause':'provider_lost','exitCode':null,'timedOut':false,'reason':'the shim is gone'", "", "",
+        { "'cause':'provider_lost','exitCode':null,'timedOut':false,'reason':'the shim is gone'",
+          "", "",
           WRAP "exit code null: the shim is gone" },
     };
     for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
         s_ask (stage, ",'provisionCommand':'make deps'");
         s_answer (stage, ACTOR_PROXY, true, REALIZED);
-        s_answer (stage, ACTOR_EXECS, true, s_exec_json (stage, cases [index].end, cases [index].out,
+        s_answer (stage, ACTOR_EXECS, true,
+                  s_exec_json (stage, cases [index].end, cases [index].out,
                                                          cases [index].err));
         s_assert_failed (stage, "workspace_realization_failed", cases [index].text);
         assert_null (stage_work (stage, ACTOR_LEASES, 0));
     }
     s_ask (stage, ",'provisionCommand':'make deps'");
     s_answer (stage, ACTOR_PROXY, true, REALIZED);
-    s_answer (stage, ACTOR_EXECS, false, "{'code':'fenced','message':'another holder','retryable':false}");
+    s_answer (stage, ACTOR_EXECS, false,
+              "{'code':'fenced','message':'another holder','retryable':false}");
     s_assert_failed (stage, "workspace_realization_failed", WRAP "another holder");
 }
 
@@ -409,7 +420,8 @@ test_asked_again (void **state)
     assert_null (stage_work (stage, ACTOR_PROXY, 0));
     stage_queue_done (stage, &letter, true, REALIZED);
     stage_serve (stage);
-    berth_bytes_t record = any_get (stage_work (stage, ACTOR_LEASES, 0)->body, "workspaceRealization");
+    berth_bytes_t record = any_get (stage_work (stage, ACTOR_LEASES, 0)->body,
+                                    "workspaceRealization");
     s_answer (stage, ACTOR_LEASES, true, s_lease_json (stage, record));
     assert_int_equal (stage->count, 2);
     //  It is done: the next one copies once more, and the old answer is nobody's.
@@ -464,7 +476,8 @@ test_never_answered (void **state)
 {
     stage_t *stage = *state;
     s_ask (stage, ",'timeoutMs':1000");
-    assert_int_equal (stage_work (stage, ACTOR_PROXY, 0)->letter.deadline_ms, stage->mono_ms + 1000);
+    assert_int_equal (stage_work (stage, ACTOR_PROXY, 0)->letter.deadline_ms,
+                      stage->mono_ms + 1000);
     stage_serve (stage);
     assert_int_equal (stage->count, 0);
     stage->mono_ms += 200000;
@@ -481,7 +494,8 @@ test_progress (void **state)
     stage_t *stage = *state;
     s_ask (stage, "");
     letter_t letter = stage_work (stage, ACTOR_PROXY, 0)->letter;
-    stage_queue_progress (stage, &letter, "{'phase':'copy','files':1,'bytes':2,'totalFiles':3,'totalBytes':4}");
+    stage_queue_progress (stage, &letter,
+                          "{'phase':'copy','files':1,'bytes':2,'totalFiles':3,'totalBytes':4}");
     stage_serve (stage);
     const stage_sent_t *sent = stage_work (stage, ACTOR_RUNS, 0);
     assert_non_null (sent);

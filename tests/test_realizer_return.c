@@ -88,7 +88,8 @@ test_return (void **state)
     assert_int_equal (work->letter.type, REQUEST_PLACE_RETURN);
     assert_at (stage, work->body, "target", "\"/src\"");
     letter_t letter = work->letter;
-    stage_queue_progress (stage, &letter, "{'phase':'return','files':1,'bytes':2,'totalFiles':3,'totalBytes':4}");
+    stage_queue_progress (stage, &letter,
+                          "{'phase':'return','files':1,'bytes':2,'totalFiles':3,'totalBytes':4}");
     stage_serve (stage);
     const stage_sent_t *chunk = stage_answer (stage, ticket);
     assert_int_equal (chunk->status, reply_status_STREAM);
@@ -106,7 +107,8 @@ test_return (void **state)
     assert_at (stage, answer->body, "changes.0.path", "\"secret.txt\"");
     berth_bytes_t entry = stage_entry (stage, 0);
     assert_at (stage, entry, "action", "\"workspace.returned\"");
-    assert_at (stage, entry, "details", "{\"environmentId\":\"" ENV_ID "\",\"added\":1,\"changed\":2,"
+    assert_at (stage, entry, "details", "{\"environmentId\":\""
+               ENV_ID "\",\"added\":1,\"changed\":2,"
                "\"deleted\":3,\"conflicts\":4,\"refused\":5,\"bytes\":6}");
 }
 
@@ -135,7 +137,8 @@ test_return_of_settled (void **state)
     uint64_t ticket = stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
     stage_serve (stage);
     s_answer (stage, ACTOR_PROXY, true, RETURNED);
-    s_answer (stage, ACTOR_LEASES, false, "{'code':'conflict','message':'released','retryable':false}");
+    s_answer (stage, ACTOR_LEASES, false,
+              "{'code':'conflict','message':'released','retryable':false}");
     assert_int_equal (stage_answer (stage, ticket)->status, reply_status_OK);
     assert_at (stage, stage_entry (stage, 0), "action", "\"workspace.returned\"");
 }
@@ -148,7 +151,8 @@ test_return_refusals (void **state)
         { "{'leaseId':'" ENV_ID "'}", BERTH_NOT_FOUND, "" },
         { "{'leaseId':'" LEASE_ID "','companyId':'other'}", BERTH_NOT_FOUND, "" },
         { "{'leaseId':'" LEASE_ID "','generation':6}", BERTH_FENCED, "" },
-        { "{'leaseId':'" LEASE_ID "'}", BERTH_INVALID, "target" },             //  Nothing was realized
+        { "{'leaseId':'" LEASE_ID "'}", BERTH_INVALID,
+          "target" },             //  Nothing was realized
         { "{'leaseId':'" LEASE_ID "','target':'home'}", BERTH_INVALID, "target" },
     };
     for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
@@ -157,13 +161,15 @@ test_return_refusals (void **state)
         assert_string_equal (err.field, cases [index].field);
     }
     s_put_realized (stage, lease_state_RELEASED);
-    assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}").code,
+    assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'"
+                                   LEASE_ID "'}").code,
                       BERTH_CONFLICT);
     lease_t lease = s_lease (stage);
     lease.provider = "fake";
     stage_put_lease (stage, &lease);
     assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_RETURN,
-                                   "{'leaseId':'" LEASE_ID "','target':'/src'}").code, BERTH_UNSUPPORTED);
+                                   "{'leaseId':'"
+                                           LEASE_ID "','target':'/src'}").code, BERTH_UNSUPPORTED);
 }
 
 static void

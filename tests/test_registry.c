@@ -90,8 +90,10 @@ test_refusals (void **state)
         { "{'companyId':'c','name':'a','driver':'vm'}", BERTH_INVALID, "driver" },
         { "{'companyId':'c','name':'a','driver':'local','colour':1}", BERTH_INVALID, "colour" },
         { "{'companyId':'c','name':'a','driver':'local','config':[]}", BERTH_INVALID, "config" },
-        { "{'companyId':'c','name':'a','driver':'local','policy':{'x':1}}", BERTH_INVALID, "policy.x" },
-        { "{'companyId':'c','name':'a','driver':'local','policy':{'limits':{'x':1}}}", BERTH_INVALID,
+        { "{'companyId':'c','name':'a','driver':'local','policy':{'x':1}}", BERTH_INVALID,
+          "policy.x" },
+        { "{'companyId':'c','name':'a','driver':'local','policy':{'limits':{'x':1}}}",
+          BERTH_INVALID,
           "policy.limits.x" },
         { "{'companyId':'c','name':'a','driver':'local','policy':{'maxLeaseMs':'soon'}}",
           BERTH_INVALID, "policy.maxLeaseMs" },
@@ -99,7 +101,8 @@ test_refusals (void **state)
           "policy.maxLeaseMs" },
         { "{'companyId':'c','name':'a','driver':'local','policy':{'readOnlyPaths':['usr']}}",
           BERTH_INVALID, "policy.readOnlyPaths" },
-        { "{'companyId':'c','name':'a','driver':'local','policy':{'env':{'1A':'x'}}}", BERTH_INVALID,
+        { "{'companyId':'c','name':'a','driver':'local','policy':{'env':{'1A':'x'}}}",
+          BERTH_INVALID,
           "policy.env" },
         { "{'companyId':'c','name':'a','driver':'local','policy':{'env':{'A':1}}}", BERTH_INVALID,
           "policy.env" },
@@ -119,7 +122,8 @@ test_refusals (void **state)
           BERTH_INVALID, "config.privateKeySecretRef.type" },
         { "{'companyId':'c','name':'a','driver':'plugin','config':{'pluginKey':'p',"
           "'driverKey':'-x'}}", BERTH_INVALID, "config.driverKey" },
-        { "{'companyId':'c','name':'a','driver':'plugin','config':{'driverKey':'x'}}", BERTH_INVALID,
+        { "{'companyId':'c','name':'a','driver':'plugin','config':{'driverKey':'x'}}",
+          BERTH_INVALID,
           "config.pluginKey" },
         { "{'companyId':'c','name':'a','driver':'sandbox'}", BERTH_INVALID, "config.provider" },
         { "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'fake'}}",
@@ -188,7 +192,8 @@ test_plugin_and_local (void **state)
     stage_t *stage = *state;
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'c','name':'a','driver':'plugin','config':{'pluginKey':'p','driverKey':'x.y'}}");
-    assert_at (stage, row, "config", "{\"pluginKey\":\"p\",\"driverKey\":\"x.y\",\"driverConfig\":{}}");
+    assert_at (stage, row, "config",
+               "{\"pluginKey\":\"p\",\"driverKey\":\"x.y\",\"driverConfig\":{}}");
     row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'c','name':'a','driver':'local','config':{'any':{'thing':[1]}}}");
     assert_at (stage, row, "config", "{\"any\":{\"thing\":[1]}}");
@@ -212,7 +217,8 @@ test_operator_only (void **state)
     stage_t *stage = *state;
     static const char policy [] = "{'companyId':'c','name':'a','driver':'ssh','config':{'host':'h',"
         "'username':'u','remoteWorkspacePath':'/w'},'policy':{'readOnlyPaths':['/usr']}}";
-    static const char config [] = "{'companyId':'c','id':'" ID1 "','name':'a','driver':'sandbox','config':"
+    static const char config [] = "{'companyId':'c','id':'"
+            ID1 "','name':'a','driver':'sandbox','config':"
         "{'provider':'bubblewrap','readOnlyPaths':['/usr']}}";
     stage->roles = ROLE_PLATFORM;
     berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_CREATE, policy);
@@ -241,7 +247,8 @@ test_validate_saves_nothing (void **state)
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_VALIDATE,
         "{'companyId':'acme','id':'" ID1 "','name':'box'," BWRAP "}");
     assert_at (stage, row, "config.reuseLease", "false");
-    assert_int_equal (stage_fails (stage, REQUEST_ENVIRONMENT_GET, "{'environmentId':'" ID1 "'}").code,
+    assert_int_equal (stage_fails (stage, REQUEST_ENVIRONMENT_GET, "{'environmentId':'"
+                                   ID1 "'}").code,
                       BERTH_ENVIRONMENT_NOT_FOUND);
     assert_int_equal (stage_entries (stage), 0);
 }
@@ -254,7 +261,8 @@ test_ensure_local (void **state)
     stage_t *stage = *state;
     uint64_t tickets [8];
     for (size_t index = 0; index < 8; index++)
-        tickets [index] = stage_queue (stage, REQUEST_ENVIRONMENT_ENSURE_LOCAL, "{'companyId':'acme'}");
+        tickets [index] = stage_queue (stage, REQUEST_ENVIRONMENT_ENSURE_LOCAL,
+                                       "{'companyId':'acme'}");
     stage_serve (stage);
     berth_bytes_t first = stage_answer (stage, tickets [0])->body;
     for (size_t index = 0; index < 8; index++)
@@ -266,13 +274,16 @@ test_ensure_local (void **state)
                "\"Default execution environment for Paperclip runs on this machine.\"");
     assert_at (stage, first, "driver", "\"local\"");
     assert_at (stage, first, "config", "{}");
-    assert_at (stage, first, "metadata", "{\"managedByPaperclip\":true,\"defaultForCompany\":true}");
+    assert_at (stage, first, "metadata",
+               "{\"managedByPaperclip\":true,\"defaultForCompany\":true}");
 
     //  An archived one stays as it is.
     const char *id = stage_text (stage, first, "id");
-    berth_bytes_t archived = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE, arena_printf (stage->arena,
+    berth_bytes_t archived = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
+                                       arena_printf (stage->arena,
         "{'environmentId':'%s','status':'archived'}", id));
-    assert_bytes (stage_ok (stage, REQUEST_ENVIRONMENT_ENSURE_LOCAL, "{'companyId':'acme'}"), archived);
+    assert_bytes (stage_ok (stage, REQUEST_ENVIRONMENT_ENSURE_LOCAL, "{'companyId':'acme'}"),
+                  archived);
 
     berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'acme','name':'second','driver':'local'}");
@@ -302,7 +313,8 @@ test_update (void **state)
     s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a','driver':'sandbox','config':"
               "{'provider':'bubblewrap','memoryMb':512,'pids':9},'metadata':{'k':'v'}}");
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
-        "{'environmentId':'" ID1 "','companyId':'acme','name':'b','description':'d','status':'archived',"
+        "{'environmentId':'"
+                ID1 "','companyId':'acme','name':'b','description':'d','status':'archived',"
         "'config':{'memoryMb':1024,'pids':null},'metadata':{'x':1,'y':2},'policy':{'maxLeaseMs':'none'}}");
     assert_at (stage, row, "config.provider", "\"bubblewrap\"");
     assert_at (stage, row, "config.memoryMb", "1024");
@@ -342,7 +354,8 @@ test_update_without_change (void **state)
         "{'companyId':'acme','id':'" ID1 "','name':'a','driver':'sandbox','config':"
         "{'provider':'bubblewrap','pids':9},'policy':{'idleMs':5}}");
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
-        "{'environmentId':'" ID1 "','name':'a','driver':'sandbox','config':{'pids':9},'policy':{'idleMs':5}}");
+        "{'environmentId':'"
+                ID1 "','name':'a','driver':'sandbox','config':{'pids':9},'policy':{'idleMs':5}}");
     assert_bytes (row, made);
     assert_int_equal (stage_entries (stage), 1);
 }
@@ -358,7 +371,8 @@ test_update_driver (void **state)
     assert_at (stage, stage_entry (stage, 0), "details.changedFields", "[\"config\",\"driver\"]");
     //  The old config is never inherited: what ssh needs is missing.
     assert_string_equal (stage_fails (stage, REQUEST_ENVIRONMENT_UPDATE,
-        "{'environmentId':'" ID1 "','driver':'ssh','config':{'host':'h'}}").field, "config.username");
+        "{'environmentId':'"
+                ID1 "','driver':'ssh','config':{'host':'h'}}").field, "config.username");
     row = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
         "{'environmentId':'" ID1 "','driver':'sandbox','config':{'provider':'bubblewrap'}}");
     assert_at (stage, row, "config.host", "absent");
@@ -401,7 +415,8 @@ test_delete (void **state)
     stage_put_lease (stage, &other);
     stage_put_lease (stage, &settled);
     stage_put_lease (stage, &held);
-    berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_DELETE, "{'environmentId':'" ID1 "'}");
+    berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_DELETE, "{'environmentId':'"
+                                     ID1 "'}");
     assert_int_equal (err.code, BERTH_CONFLICT);
     assert_string_equal (err.lease_id, ID2);
     assert_string_equal (err.text, "1 lease of the environment is not settled: " ID2);
@@ -412,7 +427,8 @@ test_delete (void **state)
     assert_at (stage, row, "id", "\"" ID1 "\"");
     assert_at (stage, stage_entry (stage, 0), "action", "\"environment.deleted\"");
     assert_at (stage, stage_entry (stage, 0), "details.name", "\"a\"");
-    assert_int_equal (stage_fails (stage, REQUEST_ENVIRONMENT_GET, "{'environmentId':'" ID1 "'}").code,
+    assert_int_equal (stage_fails (stage, REQUEST_ENVIRONMENT_GET, "{'environmentId':'"
+                                   ID1 "'}").code,
                       BERTH_ENVIRONMENT_NOT_FOUND);
     berth_bytes_t page = stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'acme'}");
     assert_at (stage, page, "items.0.id", "\"" ID3 "\"");
@@ -426,7 +442,8 @@ test_list (void **state)
 {
     stage_t *stage = *state;
     for (int index = 0; index < 5; index++)
-        s_create (stage, arena_printf (stage->arena, "{'companyId':'acme','name':'n%d'," SSH "}", index));
+        s_create (stage,
+                  arena_printf (stage->arena, "{'companyId':'acme','name':'n%d'," SSH "}", index));
     s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'box'," BWRAP "}");
     s_create (stage, "{'companyId':'acmes','name':'foreign'," SSH "}");
     const char *seen = "", *cursor = "";
@@ -468,14 +485,17 @@ test_page_fits_a_frame (void **state)
     for (int index = 0; index < 30; index++)
         s_create (stage, arena_printf (stage->arena, "{'companyId':'acme','name':'n'," SSH
                                        ",'metadata':{'blob':'%s'}}", blob));
-    berth_bytes_t page = stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'acme','limit':1000}");
+    berth_bytes_t page = stage_ok (stage, REQUEST_ENVIRONMENT_LIST,
+                                   "{'companyId':'acme','limit':1000}");
     assert_true (page.size < BERTH_FRAME_MAX);
     size_t first = 0, rest = 0;
-    while (strcmp (stage_at (stage, page, arena_printf (stage->arena, "items.%zu.id", first)), "absent"))
+    while (strcmp (stage_at (stage, page, arena_printf (stage->arena, "items.%zu.id", first)),
+                   "absent"))
         first++;
     page = stage_ok (stage, REQUEST_ENVIRONMENT_LIST, arena_printf (stage->arena,
         "{'companyId':'acme','limit':1000,'cursor':%s}", stage_at (stage, page, "nextCursor")));
-    while (strcmp (stage_at (stage, page, arena_printf (stage->arena, "items.%zu.id", rest)), "absent"))
+    while (strcmp (stage_at (stage, page, arena_printf (stage->arena, "items.%zu.id", rest)),
+                   "absent"))
         rest++;
     assert_true (first > 5 && first < 30 && first + rest <= 30);
 }
@@ -486,7 +506,8 @@ static void
 test_redaction (void **state)
 {
     stage_t *stage = *state;
-    berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, "{'companyId':'acme','id':'" ID1
+    berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, "{'companyId':'acme','id':'"
+                                  ID1
         "','name':'a'," SSH ",'metadata':{'m':1},'policy':{'env':{'TOKEN':'t'}}}");
     stage->roles = ROLE_OBSERVER;
     berth_bytes_t seen = stage_ok (stage, REQUEST_ENVIRONMENT_GET, "{'environmentId':'" ID1 "'}");

@@ -53,7 +53,8 @@ test_probe (void **state)
     assert_at (stage, work->body, "config", "{\"reuseLease\":false}");
     assert_true (work->letter.deadline_ms > stage->mono_ms);
     letter_t letter = work->letter;
-    stage_queue_done (stage, &letter, true, "{'ok':true,'driver':'sandbox','summary':'fine','details':{'w':1}}");
+    stage_queue_done (stage, &letter, true,
+                      "{'ok':true,'driver':'sandbox','summary':'fine','details':{'w':1}}");
     stage_serve (stage);
     const stage_sent_t *answer = stage_answer (stage, ticket);
     assert_non_null (answer);
@@ -62,7 +63,8 @@ test_probe (void **state)
     berth_bytes_t entry = stage_entry (stage, 0);
     assert_at (stage, entry, "action", "\"environment.probed\"");
     assert_at (stage, entry, "entityId", "\"" ID1 "\"");
-    assert_at (stage, entry, "details", "{\"driver\":\"sandbox\",\"ok\":true,\"summary\":\"fine\"}");
+    assert_at (stage, entry, "details",
+               "{\"driver\":\"sandbox\",\"ok\":true,\"summary\":\"fine\"}");
 }
 
 //  A provider that fails is an answer.
@@ -108,12 +110,14 @@ test_probe_unavailable (void **state)
 {
     stage_t *stage = *state;
     s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
-    berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'" ID1 "'}");
+    berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'"
+                                     ID1 "'}");
     assert_int_equal (err.code, BERTH_UNSUPPORTED_ENVIRONMENT);
     assert_string_equal (err.environment_id, ID1);
     err = stage_fails (stage, REQUEST_ENVIRONMENT_PROBE_CONFIG,
         "{'companyId':'c','driver':'sandbox','config':{'provider':'e2b'}}");
-    assert_string_equal (err.text, "Sandbox provider \"e2b\" is not registered as a built-in provider.");
+    assert_string_equal (err.text,
+                         "Sandbox provider \"e2b\" is not registered as a built-in provider.");
     assert_int_equal (stage_entries (stage), 1);
 }
 
@@ -141,7 +145,8 @@ test_probe_config (void **state)
     assert_at (stage, entry, "companyId", "\"a/b/c\"");
     assert_at (stage, entry, "details", "{\"driver\":\"sandbox\",\"ok\":true,\"summary\":"
                "\"Fake sandbox provider is ready for image x.\",\"configTopLevelKeyCount\":2}");
-    assert_at (stage, stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'a/b/c'}"), "items", "[]");
+    assert_at (stage, stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'a/b/c'}"), "items",
+               "[]");
 }
 
 //  Whoever waits is told when the deadline passes; the log gets its entry all the same.
@@ -168,14 +173,16 @@ static void
 test_provider_probe (void **state)
 {
     stage_t *stage = *state;
-    uint64_t ticket = stage_queue (stage, REQUEST_PROVIDER_PROBE, "{'provider':'bubblewrap','config':{'pids':3}}");
+    uint64_t ticket = stage_queue (stage, REQUEST_PROVIDER_PROBE,
+                                   "{'provider':'bubblewrap','config':{'pids':3}}");
     stage_serve (stage);
     letter_t letter = stage_work (stage, ACTOR_PROXY, 0)->letter;
     stage_queue_done (stage, &letter, true, "{'ok':true,'driver':'sandbox','summary':'fine'}");
     stage_serve (stage);
     assert_at (stage, stage_answer (stage, ticket)->body, "summary", "\"fine\"");
     assert_int_equal (stage_entries (stage), 0);
-    assert_int_equal (stage_fails (stage, REQUEST_PROVIDER_PROBE, "{'provider':'e2b'}").code, BERTH_NOT_FOUND);
+    assert_int_equal (stage_fails (stage, REQUEST_PROVIDER_PROBE, "{'provider':'e2b'}").code,
+                      BERTH_NOT_FOUND);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)

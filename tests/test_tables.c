@@ -246,7 +246,8 @@ test_walk_order_and_cursors (void **state)
     for (bool more = true; more;) {
         store_walk_t walk;
         environment_t row;
-        assert_ok (walk_begin (&walk, home->txn, INDEX_ENVIRONMENT_LIST, &prefix, cursor, &home->err),
+        assert_ok (walk_begin (&walk, home->txn, INDEX_ENVIRONMENT_LIST, &prefix, cursor,
+                               &home->err),
                    home->err);
         for (int taken = 0; taken < 2 && more; taken++) {
             more = walk_next (&walk, home->arena, &row, &home->err) == 0;

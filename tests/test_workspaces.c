@@ -49,7 +49,8 @@ test_create (void **state)
     assert_at (stage, entry, "action", "\"execution_workspace.created\"");
     assert_at (stage, entry, "details.mode", "\"shared_workspace\"");
     assert_bytes (stage_ok (stage, REQUEST_WORKSPACE_GET, "{'workspaceId':'" ID1 "'}"), row);
-    row = stage_ok (stage, REQUEST_WORKSPACE_CREATE, "{'companyId':'acme','name':'w','mode':'isolated'}");
+    row = stage_ok (stage, REQUEST_WORKSPACE_CREATE,
+                    "{'companyId':'acme','name':'w','mode':'isolated'}");
     assert_at (stage, row, "mode", "\"isolated_workspace\"");
     assert_at (stage, row, "metadata", "null");
 }
@@ -61,10 +62,14 @@ test_refusals (void **state)
     stage_ok (stage, REQUEST_WORKSPACE_CREATE, "{'companyId':'acme','id':'" ID1 "','name':'w'}");
     static const struct { request_code_t type; const char *json; berth_code_t code; const char *field; }
     cases [] = {
-        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','id':'" ID1 "','name':'w'}", BERTH_CONFLICT, "id" },
-        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','mode':'odd'}", BERTH_INVALID, "mode" },
-        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','cwd':'src'}", BERTH_INVALID, "cwd" },
-        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','strategyType':'x'}", BERTH_INVALID,
+        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','id':'" ID1 "','name':'w'}", BERTH_CONFLICT,
+          "id" },
+        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','mode':'odd'}", BERTH_INVALID,
+          "mode" },
+        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','cwd':'src'}", BERTH_INVALID,
+          "cwd" },
+        { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','strategyType':'x'}",
+          BERTH_INVALID,
           "strategyType" },
         { REQUEST_WORKSPACE_CREATE, "{'companyId':'c','name':'w','metadata':{'config':{}}}",
           BERTH_INVALID, "metadata.config" },
@@ -77,7 +82,8 @@ test_refusals (void **state)
           "derivedFromExecutionWorkspaceId" },
         { REQUEST_WORKSPACE_GET, "{'workspaceId':'" ID2 "'}", BERTH_NOT_FOUND, "" },
         { REQUEST_WORKSPACE_GET, "{'workspaceId':'" ID1 "','companyId':'c'}", BERTH_NOT_FOUND, "" },
-        { REQUEST_WORKSPACE_UPDATE, "{'workspaceId':'" ID1 "','companyId':'c'}", BERTH_NOT_FOUND, "" },
+        { REQUEST_WORKSPACE_UPDATE, "{'workspaceId':'" ID1 "','companyId':'c'}", BERTH_NOT_FOUND,
+          "" },
         { REQUEST_WORKSPACE_UPDATE, "{'workspaceId':'" ID1 "','metadata':{'config':1}}",
           BERTH_INVALID, "metadata.config" },
         { REQUEST_WORKSPACE_UPDATE, "{'workspaceId':'" ID1 "','cwd':'./x'}", BERTH_INVALID, "cwd" },
@@ -86,7 +92,8 @@ test_refusals (void **state)
     for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
         berth_error_t err = stage_fails (stage, cases [index].type, cases [index].json);
         if (err.code != cases [index].code || strcmp (err.field, cases [index].field))
-            fail_msg ("%s: %s at '%s': %s", cases [index].json, berth_code_text (err.code), err.field,
+            fail_msg ("%s: %s at '%s': %s", cases [index].json, berth_code_text (err.code),
+                      err.field,
                       err.text);
     }
     assert_int_equal (stage_entries (stage), 1);
@@ -116,7 +123,8 @@ test_config_patch (void **state)
     //  Nothing changes: no entry, the row as it is.
     uint64_t entries = stage_entries (stage);
     assert_bytes (stage_ok (stage, REQUEST_WORKSPACE_UPDATE,
-                            "{'workspaceId':'" ID1 "','config':null,'name':'w','metadata':{'mine':1}}"),
+                            "{'workspaceId':'"
+                                    ID1 "','config':null,'name':'w','metadata':{'mine':1}}"),
                   row);
     assert_int_equal (stage_entries (stage), entries);
 }
