@@ -116,10 +116,7 @@ live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req
         live_ended (self, live, &message);
         return;
     }
-    uint8_t *start = arena_take (req->arena, 65536);
-    bool begun = live->told || live->phase == LIVE_RUNNING
-              || spool_read_start (folder, start, 65536, &size, &err) == 0;
-    if (!begun) {
+    if (!live->told && live->phase != LIVE_RUNNING && !spool_started (folder)) {
         live_not_started (self, live, reason, req);
         return;
     }

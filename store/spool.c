@@ -186,6 +186,15 @@ spool_open (const char *folder, uint64_t max_bytes, int on_full, spool_t **ret_s
 }
 
 void
+spool_prepare (spool_t *self)
+{
+    CHECK (self, SPOOL_MAGIC);
+    berth_error_t ignored = { 0 };
+    if (self->file < 0 && !self->ended)
+        (void) s_roll (self, &ignored);
+}
+
+void
 spool_destroy (spool_t **self_p)
 {
     spool_t *self = *self_p;

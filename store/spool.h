@@ -67,9 +67,13 @@ void spool_size (const spool_t *self, spool_size_t *ret_size);
 //  that tells its end to a berthd, which commits it before anyone else hears of it.
 int spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_error_t *err);
 
-//  Writes the start record (opaque, at most 64 KiB) as file `start`, not synced.
-//  Conflict if there is one: the exec was started before.
-int spool_start (const char *folder, const void *start, size_t size, berth_error_t *err);
+//  Makes the folder, which is the record that this exec was begun: conflict if it is there, the exec
+//  was started before. Not synced.
+int spool_start (const char *folder, berth_error_t *err);
+
+//  Makes the first segment before there is anything to put into it, so that the first byte need not
+//  wait for it. What fails here fails again, and is told, at the first append.
+void spool_prepare (spool_t *self);
 
 //  ---- readers
 
@@ -94,9 +98,11 @@ uint64_t spool_reader_at (const spool_reader_t *self);
 //  Sizes as of now, by scanning what was not scanned before.
 int spool_reader_size (spool_reader_t *self, spool_size_t *ret_size, berth_error_t *err);
 
-//  The end, or the start: 0 with *ret_size bytes copied to data, or -1, not_found.
+//  The end: 0 with *ret_size bytes copied to data, or -1, not_found.
 int spool_read_end (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
-int spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err);
+
+//  Was this exec begun?
+bool spool_started (const char *folder);
 
 //  Removes the folder and all in it. What is gone is fine.
 int spool_remove (const char *folder, berth_error_t *err);

@@ -11,60 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int
-s_path (const char *folder, const char *name, char path [4200], berth_error_t *err)
+int
+spool_start (const char *folder, berth_error_t *err)
 {
-    int size = snprintf (path, 4200, "%s/%s", folder, name);
-    if (size < 0 || size >= 4200)
-        return berth_fail (err, BERTH_INVALID, "the spool's path is too long");
-    return 0;
+    if (mkdir (folder, 0700) == 0)
+        return 0;
+    return errno == EEXIST ? berth_fail (err, BERTH_CONFLICT, "the exec was started before")
+         : berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
+                             "the spool's folder cannot be made");
 }
 
-int
-spool_start (const char *folder, const void *start, size_t size, berth_error_t *err)
+bool
+spool_started (const char *folder)
 {
-    ENSURE (size <= 65536);
-    char path [4200];
-    if (s_path (folder, "start", path, err))
-        return -1;
-    if (mkdir (folder, 0700) && errno != EEXIST)
-        return berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
-                                 "the spool's folder cannot be made");
-    int file = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0 && errno == EEXIST)
-        return berth_fail (err, BERTH_CONFLICT, "the exec was started before");
-    ssize_t done = file < 0 ? -1 : write (file, start, size);
-    if (done >= 0 && done != (ssize_t) size)
-        errno = ENOSPC;
-    int rc = done == (ssize_t) size ? 0
-           : berth_fail_errno (err, errno == ENOSPC ? BERTH_STORE_FULL : BERTH_INTERNAL,
-                               "the spool's start cannot be written");
-    if (file >= 0)
-        close (file);
-    if (rc && file >= 0)
-        (void) unlink (path);
-    return rc;
-}
-
-int
-spool_read_start (const char *folder, void *data, size_t size, size_t *ret_size, berth_error_t *err)
-{
-    char path [4200];
-    if (s_path (folder, "start", path, err))
-        return -1;
-    int file = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (file < 0 && errno == ENOENT)
-        return berth_fail (err, BERTH_NOT_FOUND, "the spool has no start");
-    if (file < 0)
-        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be opened");
-    ssize_t got = read (file, data, size);
-    int saved = errno;
-    close (file);
-    errno = saved;
-    if (got < 0)
-        return berth_fail_errno (err, BERTH_INTERNAL, "the spool's start cannot be read");
-    *ret_size = (size_t) got;
-    return 0;
+    return access (folder, F_OK) == 0;
 }
 
 //  Is there a record at this place, and not only bytes of output that look like one?

@@ -182,22 +182,6 @@ s_make_parts (shim_t *self, child_t *child, const shim_message_t *ask, int parts
     return 0;
 }
 
-//  Writes down that this exec was begun; values of its environment are not in it.
-static int
-s_record (shim_t *self, const char *folder, const shim_message_t *ask, int64_t now_ms,
-          berth_error_t *err)
-{
-    shim_message_t record = { 0 };
-    berth_put (shim_message, &record, op, shim_op_STARTED);
-    berth_put (shim_message, &record, exec, ask->exec);
-    berth_put (shim_message, &record, place, self->open.place);
-    berth_put (shim_message, &record, generation, self->generation);
-    berth_put (shim_message, &record, boot, berth_boot_id ());
-    berth_put (shim_message, &record, started_at, now_ms);
-    berth_bytes_t start = berth_pack (&shim_message_schema, &record, self->scratch);
-    return spool_start (folder, start.data, start.size, err);
-}
-
 static child_t *
 s_new (shim_t *self, const shim_message_t *ask, const char *folder)
 {
@@ -268,8 +252,8 @@ shim_child_start (shim_t *self, peer_t *peer, const shim_message_t *ask)
     int64_t now_ms = berth_wall_ms ();
     spool_t *spool = NULL;
     int on_full = ask->on_full ? (int) ask->on_full : SPOOL_DROP_OLDEST;
-    if (s_record (self, folder, ask, now_ms, &err)
-    || spool_open (folder, ask->spool_max, on_full, &spool, &err)) {
+    if (spool_start (folder, &err)
+        || spool_open (folder, ask->spool_max, on_full, &spool, &err)) {
         shim_refuse (self, peer, ask->exec, "%s: %s", berth_code_text (err.code), err.text);
         return;
     }
@@ -282,4 +266,6 @@ shim_child_start (shim_t *self, peer_t *peer, const shim_message_t *ask)
     self->slots [child->slot] = child;
     self->children_count++;
     s_start (self, child, ask);
+    if (shim_child_find (self, ask->exec))      //  It did not end at once:
+        spool_prepare (spool);                  //  while its process starts
 }
