@@ -243,9 +243,7 @@ s_sandbox (const config_rules_t *rules, berth_bytes_t config, arena_t *arena,
     if (s_number (any_get (config, "timeoutMs"), &timeout_ms))
         config = any_set_number (config, "timeoutMs", timeout_ms, arena);
     if (provider_check_config (provider, NULL, config, arena, &config, err)
-        || s_read_only (rules, any_get (config, "readOnlyPaths"), "config.readOnlyPaths", err)
-        || (berth_schema_field (provider->config, "env")
-            && s_env (any_get (config, "env"), "config.env", err)))
+        || s_read_only (rules, any_get (config, "readOnlyPaths"), "config.readOnlyPaths", err))
         return -1;
     config = any_set_text (config, "provider", provider->name, arena);
     if (berth_schema_field (provider->config, "reuseLease")

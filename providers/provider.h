@@ -56,6 +56,7 @@ typedef struct {
     void (*close) (void **self_p);
 
     //  Is this config right (beyond its shape)? *ret_normal is what will be kept (may be `config`).
+    //  Pure rules, without a call: self may be NULL, for whoever saves a config opens nothing.
     int (*validate) (void *self, berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal,
                      berth_error_t *err);
     //  Can work run here with this config? ok = false with a summary is an answer, not a failure.
@@ -101,9 +102,9 @@ const provider_t *provider_by_name (const char *name);
 int provider_of (environment_driver_t driver, berth_bytes_t config, arena_t *arena,
                  const provider_t **ret_provider, berth_error_t *err);
 
-//  Checks a config against the provider's schema, then by its own `validate` (self may be NULL:
-//  shape only). Errors name the path: config.memoryMb. `provider` and Berth's host keys are
-//  left out of what the provider sees and stay in *ret_normal.
+//  Checks a config against the provider's schema, then by its own `validate` (self may be NULL).
+//  Errors name the path: config.memoryMb. `provider` and Berth's host keys are left out of what the
+//  provider sees and stay in *ret_normal.
 int provider_check_config (const provider_t *provider, void *self, berth_bytes_t config,
                            arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err);
 

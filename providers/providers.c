@@ -95,7 +95,7 @@ provider_check_config (const provider_t *provider, void *self, berth_bytes_t con
     if (berth_unpack_field ("config", provider->config, own, arena, shape, err))
         return -1;
     berth_bytes_t normal = own;
-    if (self && provider->validate && provider->validate (self, own, arena, &normal, err))
+    if (provider->validate && provider->validate (self, own, arena, &normal, err))
         return -1;
     *ret_normal = key.size ? any_set (normal, "provider", key, arena) : normal;
     return 0;

@@ -140,10 +140,10 @@ test_provider_validate (void **state)
     assert_at (stage, answer, "ok", "false");
     assert_non_null (strstr (stage_at (stage, answer, "errors.0"), "pids"));
     answer = stage_ok (stage, REQUEST_PROVIDER_VALIDATE,
-                       "{'provider':'bubblewrap','config':{'pids':3}}");
+                       "{'provider':'bubblewrap','config':{'pids':30}}");
     assert_at (stage, answer, "ok", "true");
     assert_at (stage, answer, "errors", "[]");
-    assert_at (stage, answer, "normalizedConfig.pids", "3");
+    assert_at (stage, answer, "normalizedConfig.pids", "30");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)

@@ -139,7 +139,12 @@ test_refusals (void **state)
         { "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'bubblewrap',"
           "'timeoutMs':'0'}}", BERTH_INVALID, "config.timeoutMs" },
         { "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'bubblewrap',"
-          "'readOnlyPaths':['/usr','opt']}}", BERTH_INVALID, "config.readOnlyPaths" },
+          "'readOnlyPaths':['/usr','opt']}}", BERTH_INVALID, "config.readOnlyPaths[1]" },
+        //  What the provider itself would refuse at acquire is not saved.
+        { "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'bubblewrap',"
+          "'memoryMb':1}}", BERTH_INVALID, "config.memoryMb" },
+        { "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'bubblewrap',"
+          "'env':{'1A':'x'}}}", BERTH_INVALID, "config.env.1A" },
     };
     for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
         //  A dry save refuses what a save refuses.
@@ -207,6 +212,7 @@ test_test_providers (void **state)
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'c','name':'a','driver':'sandbox'}");
     assert_at (stage, row, "config.provider", "\"fake\"");
+    assert_at (stage, row, "config.image", "\"ubuntu:24.04\"");
     stage_ok (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'c','name':'a','driver':'sandbox','config':{'provider':'fault'}}");
 }
@@ -236,7 +242,7 @@ test_operator_only (void **state)
         "{'environmentId':'" ID1 "','config':{'memoryMb':512}}");
     assert_at (stage, row, "config.readOnlyPaths", "[\"/usr\"]");
     err = stage_fails (stage, REQUEST_ENVIRONMENT_UPDATE,
-        "{'environmentId':'" ID1 "','config':{'readOnlyPaths':['/']}}");
+        "{'environmentId':'" ID1 "','config':{'readOnlyPaths':['/opt']}}");
     assert_int_equal (err.code, BERTH_FORBIDDEN);
 }
 

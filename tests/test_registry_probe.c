@@ -174,7 +174,7 @@ test_provider_probe (void **state)
 {
     stage_t *stage = *state;
     uint64_t ticket = stage_queue (stage, REQUEST_PROVIDER_PROBE,
-                                   "{'provider':'bubblewrap','config':{'pids':3}}");
+                                   "{'provider':'bubblewrap','config':{'pids':30}}");
     stage_serve (stage);
     letter_t letter = stage_work (stage, ACTOR_PROXY, 0)->letter;
     stage_queue_done (stage, &letter, true, "{'ok':true,'driver':'sandbox','summary':'fine'}");
