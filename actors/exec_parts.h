@@ -26,7 +26,7 @@ enum {
     LINK_TRIES = 5,
     LINK_IDLE_MS = 60000,           //  A connection nobody needs is closed then
     STREAM_WINDOW = 8,              //  Chunks of one reader that are on their way
-    STREAM_TURN = 8                 //  Chunks of one turn of all readers together
+    STREAM_TURN = 4                 //  Chunks of one turn of all readers together
 };
 
 typedef struct execs execs_t;
