@@ -16,7 +16,13 @@ types () { screen send-keys -t t "$@"; }
 fresh () { screen send-keys -R -t t; screen clear-history -t t; }
 
 screen -f /dev/null new-session -d -s t -x 91 -y 23 "PS1='$ ' PATH='$BERTH_BUILD:$PATH' TMPDIR='$here' bash --norc"
-trap 'screen kill-server 2>/dev/null; story_end' EXIT
+finish ()                           #  With the status it came with
+{
+    local status=$?
+    screen kill-server 2>/dev/null || true
+    (exit $status) && story_end || story_end
+}
+trap finish EXIT
 types 'before=$(stty -g)' Enter
 as_before ()
 {
