@@ -206,28 +206,26 @@ places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
     return 0;
 }
 
-//  A file that is whole or not there.
+//  In one write: no reader of a process that was killed sees half of it. (What a power cut leaves
+//  is no record, and its place runs nowhere.)
 static int
-s_write (const char *folder, const char *name, berth_bytes_t bytes, arena_t *arena,
-         berth_error_t *err)
+s_write (const char *folder, berth_bytes_t bytes, int flags, arena_t *arena, berth_error_t *err)
 {
-    const char *path = arena_printf (arena, "%s/%s", folder, name);
-    const char *beside = arena_printf (arena, "%s.new", path);
-    int fd = open (beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write (fd, bytes.data, bytes.size) == (ssize_t) bytes.size;
+    const char *path = arena_printf (arena, "%s/place.msgpack", folder);
+    int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    bool ok = fd >= 0 && pwrite (fd, bytes.data, bytes.size, 0) == (ssize_t) bytes.size
+        && ftruncate (fd, (off_t) bytes.size) == 0;
     if (fd >= 0 && close (fd))
         ok = false;
-    if (ok && rename (beside, path) == 0)
-        return 0;
-    return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot write '%s'", path);
+    return ok ? 0 : berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot write '%s'", path);
 }
 
 int
 places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err)
 {
     CHECK (self, PLACES_MAGIC);
-    return s_write (place->folder, "place.msgpack",
-                    berth_pack (&place_record_schema, &place->record, arena), arena, err);
+    return s_write (place->folder, berth_pack (&place_record_schema, &place->record, arena), 0,
+                    arena, err);
 }
 
 //  ---------------------------------------------------------------------------------------------
@@ -286,8 +284,8 @@ s_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
     }
     if (s_folder (arena_printf (arena, "%s/workspace", inner), place, err)
         || s_folder (arena_printf (arena, "%s/home", inner), place, err)
-        || s_write (folder, "place.msgpack",
-                    berth_pack (&place_record_schema, &place->record, arena), arena, err))
+        || s_write (folder, berth_pack (&place_record_schema, &place->record, arena), O_CREAT,
+                    arena, err))
         return -1;
     //  Not synced: its lease's row was committed before, and what a power cut takes away runs nowhere.
     if (rename (folder, place->folder))

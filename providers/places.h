@@ -7,7 +7,7 @@
 //      snapshot                    what was realized (tree.h)
 //      shim.log shim.msgpack       the shim's
 //
-//  A folder appears under its name only when it is whole: it is made beside, its record synced, and
+//  A folder appears under its name only when it is whole: it is made beside, with its record, and
 //  renamed before anything is started in it. The lease's id is the key: its calls take turns.
 
 #ifndef BERTH_PLACES_H_INCLUDED
@@ -132,7 +132,7 @@ int places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_pl
 int places_make (places_t *self, const place_open_t *ask, const places_how_t *how, arena_t *arena,
                  place_t *ret_place, berth_error_t *err);
 
-//  Writes the record anew, by rename.
+//  Writes the record anew, in one write.
 int places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err);
 
 //  Does its shim hold it?

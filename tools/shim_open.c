@@ -288,13 +288,13 @@ static int
 s_build (shim_t *self, berth_bytes_t frame, berth_error_t *err)
 {
     bool by_rlimits;
-    if (s_open_log (self, err) || s_listen (self, err) || s_limit (self, &by_rlimits, err))
+    if (s_listen (self, err) || s_limit (self, &by_rlimits, err))
         return -1;
     const char *ends_by = cgroup_ends_by (&self->cgroup);
     self->opened.ends_by = ends_by ? ends_by : self->open.pid_namespace ? "pidns" : "pgroup";
-    //  The record is written while the walls are being built
-    if (shim_launch (self, frame, by_rlimits, err) || shim_write_record (self, err)
-    || s_wait_for_init (self, err))
+    //  Log and record are made while the walls are being built
+    if (shim_launch (self, frame, by_rlimits, err) || s_open_log (self, err)
+        || shim_write_record (self, err) || s_wait_for_init (self, err))
         return -1;
     if (listen (self->listener.fd, SHIM_CONNECTIONS_MAX))
         return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the place's socket cannot listen");
