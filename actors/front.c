@@ -291,7 +291,8 @@ s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
     const request_row_t *row = request_row (pending->type);
     if (!pending->ticket) {
         self->busy++;
-        return berth_fail (err, BERTH_BUSY, "%d requests of this peer wait for their answers already",
+        return berth_fail (err, BERTH_BUSY,
+                           "%d requests of this peer, or too many peers, wait for their answers",
                            BERTH_UNANSWERED_MAX);
     }
     int64_t now_ms = berth_mono_ms ();
@@ -363,11 +364,15 @@ s_handle (front_t *self, const envelope_t *env)
     self->requests++;
     berth_error_t err = { 0 };
     request_header_t header = { 0 };
-    peer_t *peer = peers_find (self->peers, zmq_msg_data ((zmq_msg_t *) &env->frames [0]),
-                               zmq_msg_size ((zmq_msg_t *) &env->frames [0]));
+    const void *id = zmq_msg_data ((zmq_msg_t *) &env->frames [0]);
+    size_t id_size = zmq_msg_size ((zmq_msg_t *) &env->frames [0]);
+    peer_t *peer = peers_find (self->peers, id, id_size), stranger = { 0 };
     if (!peer) {
-        self->dropped++;            //  Too many peers: no room even to remember this one
-        return;
+        //  No room to remember it: it is answered all the same
+        ENSURE (id_size <= sizeof stranger.id);
+        memcpy (stranger.id, id, id_size);
+        stranger.id_size = id_size;
+        peer = &stranger;
     }
     peer->heard_ms = berth_mono_ms ();
     int rc = berth_unpack (&request_header_schema, env->header, self->arena, &header, &err);
@@ -379,7 +384,7 @@ s_handle (front_t *self, const envelope_t *env)
     //  What is answered at once needs no place of its own: a ping, credit, a cancellation and a
     //  refusal come through even when a peer has all its requests unanswered.
     pending_t brief = { .peer = peer, .type = REQUEST_COUNT };
-    pending_t *pending = peers_add (self->peers, peer, streams);
+    pending_t *pending = peer == &stranger ? NULL : peers_add (self->peers, peer, streams);
     if (!pending)
         pending = &brief;
     pending->empty_frame = env->empty_frame;

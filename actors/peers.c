@@ -50,6 +50,25 @@ peers_destroy (peers_t **self_p)
     *self_p = NULL;
 }
 
+//  Forgets the peer that was silent longest, of those that wait for nothing: it is remembered again
+//  when it speaks. False: all of them wait.
+static bool
+s_make_room (peers_t *self)
+{
+    peer_t **oldest = NULL;
+    for (size_t bucket = 0; bucket < BUCKETS; bucket++)
+        for (peer_t **link = &self->buckets [bucket]; *link; link = &(*link)->next)
+            if ((*link)->unanswered == 0 && (!oldest || (*link)->heard_ms < (*oldest)->heard_ms))
+                oldest = link;
+    if (!oldest)
+        return false;
+    peer_t *peer = *oldest;
+    *oldest = peer->next;
+    free (peer);
+    self->count--;
+    return true;
+}
+
 peer_t *
 peers_find (peers_t *self, const void *id, size_t size)
 {
@@ -63,7 +82,7 @@ peers_find (peers_t *self, const void *id, size_t size)
     for (peer_t *peer = *bucket; peer; peer = peer->next)
         if (peer->id_size == size && memcmp (peer->id, id, size) == 0)
             return peer;
-    if (self->count == BERTH_PEERS_MAX)
+    if (self->count == BERTH_PEERS_MAX && !s_make_room (self))
         return NULL;
     peer_t *peer = calloc (1, sizeof *peer);
     ENSURE (peer);

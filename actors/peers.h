@@ -33,7 +33,8 @@ typedef struct {
 peers_t *peers_new (void);
 void peers_destroy (peers_t **self_p);
 
-//  The peer of a routing id, made if it is new; NULL if there are too many.
+//  The peer of a routing id, made if it is new. When there are too many, the one that was silent
+//  longest and waits for nothing makes room; NULL if all wait.
 peer_t *peers_find (peers_t *self, const void *id, size_t size);
 
 //  A place for one more request, or NULL: that peer has too many.

@@ -17,7 +17,7 @@ import zmq
 
 from foreign_bus import (PATIENCE, ZEROS, Bus, Failed, Follower, Protocol, chained, fail, new_id,
                          same, say)
-from foreign_nonsense import walk_frames, walk_refusals, walk_schemas
+from foreign_nonsense import walk_frames, walk_many, walk_refusals, walk_schemas
 
 
 # ---- a whole run
@@ -395,6 +395,7 @@ def main(runtime):
     walk_frames(bus, company)
     walk_schemas(bus)
     walk_refusals(bus, bus_endpoint, paths[0], company)
+    walk_many(bus_endpoint, protocol)
     same(instance, bus.ping()["instance"], "it is the same service as at the start")
     follower.catch_up()
     follower.close()

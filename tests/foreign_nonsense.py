@@ -213,3 +213,15 @@ def walk_refusals(bus, endpoint, path, company):
             raw.connect(path)
             raw.sendall(junk)
         bus.ping()
+
+
+def walk_many(endpoint, protocol):
+    """More clients, one after the other, than the service remembers."""
+    say("many clients that come and go")
+    count = protocol.limits["PEERS_MAX"] + 100
+    for _ in range(0, count, 100):
+        clients = [Bus(endpoint, protocol) for _ in range(100)]
+        numbers = [client.send("bus.ping") for client in clients]
+        for client, number in zip(clients, numbers):
+            client.next(number)
+            client.close()
