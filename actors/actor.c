@@ -6,6 +6,7 @@
 #include "codec.h"
 #include "ids.h"
 #include "log.h"
+#include "plant.h"
 #include "retries.h"
 #include "waiters.h"
 
@@ -44,14 +45,6 @@ struct actor {
     actor_stats_t *stats;
 };
 
-static actor_stats_t s_stats [ACTOR_COUNT];
-
-actor_stats_t *
-actor_stats_of (actor_code_t code)
-{
-    return &s_stats [code];
-}
-
 actor_t *
 actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring_t *wiring)
 {
@@ -72,7 +65,7 @@ actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring
     self->waiters = waiters_new ();
     self->items = calloc (BERTH_BATCH_MAX, sizeof *self->items);
     ENSURE (self->items);
-    self->stats = &s_stats [spec->code];
+    self->stats = actor_stats_of (spec->code);
     self->stats->name = actor_text (spec->code);
     return self;
 }
@@ -96,12 +89,6 @@ actor_destroy (actor_t **self_p)
     *self_p = NULL;
 }
 
-const actor_stats_t *
-actor_stats (const actor_t *self)
-{
-    return self->stats;
-}
-
 waiters_t *
 actor_waiters (actor_t *self)
 {
@@ -113,7 +100,16 @@ actor_waiters (actor_t *self)
 typedef struct {
     actor_t *actor;
     int64_t now_ms, mono_ms;
+    effect_send_fn *send;
+    void *context;
 } batch_t;
+
+static void
+s_perform (const batch_t *batch)
+{
+    actor_t *self = batch->actor;
+    effects_perform (self->effects, self->waiters, self->arena, batch->send, batch->context);
+}
 
 static request_t
 s_request (const batch_t *batch, const letter_t *letter)
@@ -169,7 +165,7 @@ s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
 static bool
 s_has_key (const letter_t *letter)
 {
-    return letter->key [0] && letter->answer_to == ACTOR_FRONT && s_is_write (letter);
+    return !PLANTED ("retry-again") && letter->key [0] && letter->answer_to == ACTOR_FRONT && s_is_write (letter);
 }
 
 static retry_scope_t
@@ -199,20 +195,34 @@ s_decide (const batch_t *batch, const incoming_t *incoming, const request_t *req
         effects_reply_packed (self->effects, req, retry.reply);
         return 0;
     }
-    if (rc == 0 && self->spec.rejoin) {
-        request_t again = *req;
-        again.subject = retry.subject;
-        return self->spec.rejoin (self->self, &again, txn, self->effects, err);
-    }
     size_t mark = effects_mark (self->effects);
-    if (handler (self->self, req, txn, self->effects, err))
+    const char *waited_for = rc == 0 ? retry.subject : NULL;
+    request_t again = *req;
+    again.subject = waited_for;
+    handler_fn *decide = waited_for && self->spec.rejoin ? self->spec.rejoin : handler;
+    if (decide (self->self, &again, txn, self->effects, err))
         return -1;
     retry = (retry_t) { .body = incoming->body };
+    int outcome = effects_outcome (self->effects, mark, req->letter, &retry.reply, &retry.subject);
+    if (outcome == 2 && waited_for && strcmp (retry.subject, waited_for) == 0)
+        return 0;                   //  It waits for the same thing still
     bool kept;
-    if (effects_outcome (self->effects, mark, req->letter, &retry.reply, &retry.subject)
-        && retry_put (txn, req->arena, &scope, &retry, batch->now_ms, &kept, err))
-        return -1;
-    return 0;
+    return outcome && retry_put (txn, req->arena, &scope, &retry, batch->now_ms, &kept, err) ? -1 : 0;
+}
+
+//  Decodes a request that may still be looked at, and decides about it.
+static int
+s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, store_txn_t *txn,
+          berth_error_t *err)
+{
+    const letter_t *letter = &incoming->letter;
+    const char *type = request_row (letter->type)->type;
+    if (!batch->actor->spec.handlers [letter->type])
+        return berth_fail (err, BERTH_INTERNAL, "%s has no handler", type);
+    if (letter->deadline_ms && letter->deadline_ms <= batch->mono_ms)
+        return berth_fail (err, BERTH_DEADLINE_EXCEEDED,
+                           "the deadline passed before %s was looked at", type);
+    return s_decode (incoming, req, err) || s_decide (batch, incoming, req, txn, err) ? -1 : 0;
 }
 
 //  Runs one request in `txn`; a failure is answered, and 1 says that it had written before.
@@ -222,26 +232,15 @@ s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
     actor_t *self = batch->actor;
     berth_error_t err = { 0 };
     request_t req = s_request (batch, &incoming->letter);
-    const request_row_t *row = request_row (incoming->letter.type);
-    handler_fn *handler = self->spec.handlers [incoming->letter.type];
     size_t mark = effects_mark (self->effects);
     uint64_t writes = store_writes (txn);
     self->stats->requests++;
-
-    int rc;
-    if (!handler)
-        rc = berth_fail (&err, BERTH_INTERNAL, "%s has no handler", row->type);
-    else if (incoming->letter.deadline_ms && incoming->letter.deadline_ms <= batch->mono_ms)
-        rc = berth_fail (&err, BERTH_DEADLINE_EXCEEDED,
-                         "the deadline passed before %s was looked at", row->type);
-    else
-        rc = s_decode (incoming, &req, &err) || s_decide (batch, incoming, &req, txn, &err);
-    if (rc == 0)
+    if (s_handle (batch, incoming, &req, txn, &err) == 0)
         return 0;
     effects_undo (self->effects, mark);
     bool dirty = store_writes (txn) != writes;
     if (!dirty)
-        s_failed (self, &req, row->type, &err);
+        s_failed (self, &req, request_row (incoming->letter.type)->type, &err);
     return dirty;
 }
 
@@ -256,9 +255,7 @@ s_run_carefully (const batch_t *batch, const incoming_t *incoming, store_txn_t *
         berth_die (&err);
     request_t req = s_request (batch, &incoming->letter);
     size_t mark = effects_mark (self->effects);
-    if (s_decode (incoming, &req, &err)
-        || s_decide (batch, incoming, &req, txn, &err)
-        || store_commit (&txn, &err)) {
+    if (s_handle (batch, incoming, &req, txn, &err) || store_commit (&txn, &err)) {
         effects_undo (self->effects, mark);
         s_failed (self, &req, request_row (incoming->letter.type)->type, &err);
     }
@@ -266,7 +263,7 @@ s_run_carefully (const batch_t *batch, const incoming_t *incoming, store_txn_t *
 
 //  ---- the batch
 
-//  Ticks, expired waiters, the start: handlers without a request.
+//  Ticks, expired waiters, the start.
 static int
 s_call (const batch_t *batch, handler_fn *handler, const letter_t *letter, const char *subject,
         store_txn_t *parent)
@@ -351,6 +348,8 @@ s_write (const batch_t *batch, const incoming_t *incoming, size_t count, unsigne
     self->wrote = store_writes (txn) > 0;
     if (!self->wrote)
         return;
+    if (PLANTED ("reply-before-commit"))
+        s_perform (batch);
     if (store_commit (&txn, &err))
         berth_die (&err);
     self->stats->batches++;
@@ -372,7 +371,8 @@ s_read (const batch_t *batch, const incoming_t *incoming, size_t count)
     }
 }
 
-//  Credit and cancellation: about requests of ours, by their ticket.
+//  Credit and cancellation: about requests of ours, by their ticket; those of the same batch wait,
+//  and stream, by now.
 static void
 s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
 {
@@ -397,21 +397,21 @@ s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
 }
 
 static void
-s_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due,
-         effect_send_fn *send, void *context)
+s_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due)
 {
     actor_t *self = batch->actor;
     bool writes = due != 0;
+    self->wrote = false;
     for (size_t index = 0; index < count && !writes; index++)
         writes = s_is_write (&incoming [index].letter);
-    self->wrote = false;
     self->stats->serving_since_ms = batch->mono_ms;
-    s_control (batch, incoming, count);
     if (writes)
         s_write (batch, incoming, count, due);
     s_read (batch, incoming, count);
     self->stats->serving_since_ms = 0;
-    effects_perform (self->effects, self->waiters, self->arena, send, context);
+    s_perform (batch);
+    s_control (batch, incoming, count);
+    s_perform (batch);
     arena_clear (self->arena);
 }
 
@@ -432,8 +432,18 @@ actor_serve (actor_t *self, const incoming_t *incoming, size_t count, int64_t no
              int64_t mono_ms, effect_send_fn *send, void *context)
 {
     CHECK (self, ACTOR_MAGIC);
-    batch_t batch = { self, now_ms, mono_ms };
-    s_serve (&batch, incoming, count, s_due (self, mono_ms), send, context);
+    batch_t batch = { self, now_ms, mono_ms, send, context };
+    s_serve (&batch, incoming, count, s_due (self, mono_ms));
+}
+
+void
+actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_send_fn *send,
+                   void *context)
+{
+    CHECK (self, ACTOR_MAGIC);
+    batch_t batch = { self, now_ms, mono_ms, send, context };
+    if (self->spec.start)
+        s_serve (&batch, NULL, 0, DUE_START);
 }
 
 //  ---- the loop
@@ -466,7 +476,7 @@ s_fill (actor_t *self, zsock_t *inbox, unsigned look, size_t count)
         item_t *item = &self->items [count];
         if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data)) {
             self->look &= ~look;
-            break;
+            return count;
         }
         if (item->letter.magic != LETTER_MAGIC) {
             zmq_msg_close (&item->body);        //  A kick: it has no letter
@@ -485,22 +495,22 @@ s_ready (actor_t *self)
 {
     static const letter_t nobody = { .magic = LETTER_MAGIC };
     berth_error_t err = { 0 };
-    batch_t batch = { self, berth_wall_ms (), berth_mono_ms () };
+    batch_t batch = { self, berth_wall_ms (), berth_mono_ms (), s_send, self };
     request_t req = s_request (&batch, &nobody);
     if (self->spec.ready (self->self, &req, NULL, self->effects, &err))
         s_failed (self, &req, "ready", &err);
-    effects_perform (self->effects, self->waiters, self->arena, s_send, self);
+    s_perform (&batch);
     arena_clear (self->arena);
 }
 
 static void
-s_turn (actor_t *self, unsigned due)
+s_turn (actor_t *self)
 {
     //  Steps first: what they finish makes room.
     size_t count = s_fill (self, self->internal, LOOK_INTERNAL, 0);
     count = s_fill (self, self->clients, LOOK_CLIENTS, count);
-    batch_t batch = { self, berth_wall_ms (), berth_mono_ms () };
-    due |= s_due (self, batch.mono_ms);
+    batch_t batch = { self, berth_wall_ms (), berth_mono_ms (), s_send, self };
+    unsigned due = s_due (self, batch.mono_ms);
     if (count == 0 && due == 0)
         return;
     incoming_t *incoming = arena_array (self->arena, count + 1, incoming_t);
@@ -509,10 +519,11 @@ s_turn (actor_t *self, unsigned due)
         incoming [index].letter = item->letter;
         incoming [index].body =
             (berth_bytes_t) { zmq_msg_data (&item->body), zmq_msg_size (&item->body) };
-        size_t size = zmq_msg_size (&item->data);
-        incoming [index].data = (berth_bytes_t) { size ? zmq_msg_data (&item->data) : NULL, size };
+        if (zmq_msg_size (&item->data))
+            incoming [index].data =
+                (berth_bytes_t) { zmq_msg_data (&item->data), zmq_msg_size (&item->data) };
     }
-    s_serve (&batch, incoming, count, due, s_send, self);
+    s_serve (&batch, incoming, count, due);
     for (size_t index = 0; index < count; index++) {
         zmq_msg_close (&self->items [index].body);
         zmq_msg_close (&self->items [index].data);
@@ -537,16 +548,6 @@ s_timeout (actor_t *self)
     return left < 0 ? 0 : left > 3600000 ? 3600000 : (long) left;
 }
 
-//  Empties the pipe; false on $TERM.
-static bool
-s_pipe (zsock_t *pipe)
-{
-    bool running = true;
-    for (char *command; (command = zstr_recv_nowait (pipe)); zstr_free (&command))
-        running = running && !streq (command, "$TERM");
-    return running;
-}
-
 void
 actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
                 bool (*turn) (void *self), void *context)
@@ -554,8 +555,9 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
     CHECK (self, ACTOR_MAGIC);
     self->post = post_new (self->wiring);
     zsock_signal (pipe, 0);
-    if (self->spec.start)
-        s_turn (self, DUE_START);
+    actor_serve_start (self, berth_wall_ms (), berth_mono_ms (), s_send, self);
+    if (self->wrote)
+        post_kick (self->post);
     //  poll, not zmq_poll: that asks every socket twice in each wait, and the sum of it is a
     //  quarter of the time of a read.
     struct pollfd fds [] = {
@@ -564,7 +566,7 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
         { zsock_fd (self->clients), POLLIN, 0 },
         { extra ? zsock_fd (extra) : self->spec.fd, POLLIN, 0 },    //  Below zero: passed over
     };
-    bool running = s_pipe (pipe), again = turn != NULL;
+    bool running = pipe_runs (pipe), again = turn != NULL;
     while (running) {
         long timeout = again || self->look ? 0 : s_timeout (self);
         if (turn && (timeout < 0 || timeout > every_ms))
@@ -572,14 +574,14 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
         if (poll (fds, BERTH_COUNT (fds), (int) timeout) < 0 && errno != EINTR)
             break;
         if (fds [0].revents)
-            running = s_pipe (pipe);
+            running = pipe_runs (pipe);
         if (fds [1].revents)
             self->look |= LOOK_INTERNAL;
         if (fds [2].revents)
             self->look |= LOOK_CLIENTS;
         if (self->spec.ready && fds [3].revents)
             s_ready (self);
-        s_turn (self, 0);
+        s_turn (self);
         again = turn && turn (context);
     }
     zsock_destroy (&self->clients);

@@ -86,7 +86,6 @@ void actor_run (actor_t *self, zsock_t *pipe);
 void actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
                      bool (*turn) (void *self), void *context);
 
-const actor_stats_t *actor_stats (const actor_t *self);
 actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for the front door
 waiters_t *actor_waiters (actor_t *self);
 
@@ -98,6 +97,10 @@ typedef struct {
 } incoming_t;
 void actor_serve (actor_t *self, const incoming_t *batch, size_t count, int64_t now_ms,
                   int64_t mono_ms, effect_send_fn *send, void *context);
+
+//  What comes before the first batch, in a batch of its own.
+void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_send_fn *send,
+                        void *context);
 
 //  ---- small things handlers share
 

@@ -83,15 +83,25 @@ front_counts (const front_t *self)
 
 //  ---- answers to clients
 
+//  About a request that was handed on: it goes the same way, or it would overtake it. Only where
+//  that way is full it takes the other, which never is.
+static void
+s_post_control (front_t *self, const pending_t *about, request_code_t type, uint64_t credit)
+{
+    letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) type, .ticket = about->ticket,
+                        .credit = credit };
+    actor_code_t actor = request_row (about->type)->actor;
+    berth_bytes_t none = { NULL, 0 };
+    if (post_letter (self->post, actor, NULL, INBOX_CLIENTS, &letter, berth_empty_map, none, NULL))
+        (void) post_letter (self->post, actor, NULL, INBOX_INTERNAL, &letter, berth_empty_map, none,
+                            NULL);
+}
+
 static void
 s_cancel (front_t *self, const pending_t *pending)
 {
-    if (pending->type == REQUEST_COUNT)
-        return;
-    letter_t letter = { .magic = LETTER_MAGIC, .type = REQUEST_STREAM_CANCEL,
-                        .ticket = pending->ticket };
-    (void) post_letter (self->post, request_row (pending->type)->actor, NULL, INBOX_INTERNAL,
-                        &letter, berth_empty_map, (berth_bytes_t) { NULL, 0 }, NULL);
+    if (pending->type < REQUEST_COUNT && request_row (pending->type)->actor != ACTOR_FRONT)
+        s_post_control (self, pending, REQUEST_STREAM_CANCEL, 0);
 }
 
 //  Its peer went away: what it had asked for is forgotten, streams of it end.
@@ -146,6 +156,7 @@ s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *b
         rc = s_send_frame (self, body, more ? ZMQ_SNDMORE : 0);
     if (rc == 0 && more)
         rc = s_send_frame (self, data, 0);
+    bool unreachable = rc && errno == EHOSTUNREACH;
     zmq_msg_close (body);
     if (data)
         zmq_msg_close (data);
@@ -153,7 +164,7 @@ s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *b
         peers_done (self->peers, pending);
     if (rc) {
         self->dropped++;
-        if (errno == EHOSTUNREACH)
+        if (unreachable)
             s_gone (self, peer);
     }
 }
@@ -259,14 +270,14 @@ s_pong (front_t *self, pending_t *pending)
 static int
 s_control (front_t *self, peer_t *peer, request_code_t code, berth_bytes_t body, berth_error_t *err)
 {
-    letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) code };
+    uint64_t credit = 0;
     berth_bytes_t id;
     if (code == REQUEST_STREAM_CREDIT) {
         stream_credit_t ask;
         if (berth_unpack (&stream_credit_schema, body, self->arena, &ask, err))
             return -1;
         id = ask.id;
-        letter.credit = ask.bytes;
+        credit = ask.bytes;
     }
     else {
         stream_cancel_t ask;
@@ -277,10 +288,7 @@ s_control (front_t *self, peer_t *peer, request_code_t code, berth_bytes_t body,
     pending_t *other = peers_by_id (self->peers, peer, id.data, id.size);
     if (!other || !other->streams)
         return berth_fail (err, BERTH_NOT_FOUND, "no stream of that id is open");
-    letter.ticket = other->ticket;
-    if (post_letter (self->post, request_row (other->type)->actor, NULL, INBOX_INTERNAL, &letter,
-                     berth_empty_map, (berth_bytes_t) { NULL, 0 }, NULL))
-        return berth_fail (err, BERTH_BUSY, "the actor's inbox is full");
+    s_post_control (self, other, code, credit);
     return 0;
 }
 
@@ -451,16 +459,6 @@ s_sweep (front_t *self)
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
 }
 
-//  Empties the pipe; false on $TERM.
-static bool
-s_pipe (zsock_t *pipe)
-{
-    bool running = true;
-    for (char *command; (command = zstr_recv_nowait (pipe)); zstr_free (&command))
-        running = running && !streq (command, "$TERM");
-    return running;
-}
-
 void
 front_actor (zsock_t *pipe, void *args)
 {
@@ -475,12 +473,12 @@ front_actor (zsock_t *pipe, void *args)
         { zsock_fd (self->answers), POLLIN, 0 },
         { zsock_fd (self->router), POLLIN, 0 },
     };
-    bool more = true, running = s_pipe (pipe);
+    bool more = true, running = pipe_runs (pipe);
     while (running) {
         if (poll (fds, BERTH_COUNT (fds), more ? 0 : SWEEP_MS) < 0 && errno != EINTR)
             break;
         if (fds [0].revents)
-            running = s_pipe (pipe);
+            running = pipe_runs (pipe);
         bool answers = more || fds [1].revents, clients = answers || fds [2].revents;
         more = answers && s_answers (self);
         more |= clients && s_clients (self);

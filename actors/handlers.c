@@ -1,4 +1,4 @@
-//  handlers.c - owns nothing: small things that handlers share.
+//  handlers.c - owns the actors' counters, and small things that handlers share.
 
 #include "actor.h"
 
@@ -6,6 +6,14 @@
 #include "ids.h"
 
 #include <string.h>
+
+static actor_stats_t s_stats [ACTOR_COUNT];
+
+actor_stats_t *
+actor_stats_of (actor_code_t code)
+{
+    return &s_stats [code];
+}
 
 const char *
 id_new (const request_t *req)

@@ -3,6 +3,7 @@
 #ifndef BERTH_LEASES_H_INCLUDED
 #define BERTH_LEASES_H_INCLUDED
 
+#include "actor.h"
 #include "context.h"
 
 #include <czmq.h>
@@ -23,5 +24,8 @@ enum {
 leases_t *leases_new (const context_t *context, berth_error_t *err);
 void leases_destroy (leases_t **self_p);
 void leases_actor (zsock_t *pipe, void *args);
+
+//  The actor's kit: tests run batches on it without sockets.
+actor_t *leases_kit (leases_t *self);
 
 #endif

@@ -3,6 +3,7 @@
 #include "leases_inside.h"
 
 #include "ids.h"
+#include "plant.h"
 
 #include <string.h>
 
@@ -122,7 +123,7 @@ static int
 s_exclusive (const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
              const environment_policy_t *policy, berth_error_t *err)
 {
-    if (!ask->workspace)
+    if (!ask->workspace || PLANTED ("two-holders"))
         return 0;
     concurrency_t concurrency = policy && policy->concurrency ? policy->concurrency
                                                               : concurrency_EXCLUSIVE;
@@ -173,8 +174,9 @@ s_metadata (const lease_acquire_t *ask, const environment_t *env, berth_bytes_t 
 
 //  What the provider said of the place, into the row. Its metadata wins over config keys.
 static void
-s_take_place (lease_t *lease, const place_opened_t *place, arena_t *arena)
+s_take_place (leases_t *self, const request_t *req, lease_t *lease, const place_opened_t *place)
 {
+    arena_t *arena = req->arena;
     lease->place = place_state_OPEN;
     if (place->provider_lease)
         lease->provider_lease = place->provider_lease;
@@ -185,8 +187,13 @@ s_take_place (lease_t *lease, const place_opened_t *place, arena_t *arena)
         lease->shim = place->shim;
     if (place->folder.size)
         lease->folder = place->folder;
-    if (place->expires_at && (!lease->expires_at || place->expires_at < lease->expires_at))
+    if (place->expires_at && (!lease->expires_at || place->expires_at < lease->expires_at)) {
+        int64_t left_ms = place->expires_at - req->now_ms;
+        lease->boot = req->boot;
         lease->expires_at = place->expires_at;
+        lease->deadline_mono_ms = lease->end_mono_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0);
+        leases_due (self, lease->deadline_mono_ms);
+    }
 }
 
 //  The lease that an earlier try of the same step took, so that a repeat is no second time.
@@ -258,7 +265,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         if (provider->foresee
             && provider->foresee (&open, id_new (req), req->arena, &place, err))
             return -1;
-        s_take_place (&lease, &place, req->arena);
+        s_take_place (self, req, &lease, &place);
         lease.place = place_state_ABSENT;
         lease.state = lease_state_ACTIVE;
         if (lease_save (self, req, txn, &lease, ACTION_LEASE_ACQUIRED, err))
@@ -267,7 +274,8 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         return 0;
     }
     lease.place = place_state_OPENING;
-    if (lease_save (self, req, txn, &lease, ACTION_LEASE_PENDING, err))
+    if (!PLANTED ("place-before-row")
+        && lease_save (self, req, txn, &lease, ACTION_LEASE_PENDING, err))
         return -1;
     leases_send_open (req, fx, &lease, "open");
     if (berth_has (lease_acquire, ask, wait) && !ask->wait)
@@ -289,8 +297,8 @@ s_settle_active (const request_t *req, effects_t *fx, const lease_t *lease)
                     &lease_schema, lease);
 }
 
-static void
-s_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease, berth_error_t *why)
+void
+leases_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease, berth_error_t *why)
 {
     berth_error_set (why->lease_id, sizeof why->lease_id, "%s", lease->id);
     berth_error_set (why->environment_id, sizeof why->environment_id, "%s", lease->env);
@@ -320,7 +328,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
     if (done->ok)
-        s_take_place (lease, &place, req->arena);
+        s_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
 
@@ -352,7 +360,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
             || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASED, err))
             return -1;
     }
-    s_settle_refused (req, fx, lease, &why);
+    leases_settle_refused (req, fx, lease, &why);
     return 0;
 }
 
@@ -395,7 +403,7 @@ leases_place_done (leases_t *self, const request_t *req, const step_done_t *done
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
     if (done->ok)
-        s_take_place (lease, &place, req->arena);
+        s_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_ABSENT;
     if (lease->state != lease_state_ACTIVE) {
@@ -427,7 +435,7 @@ leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, l
         place_opened_t place = { 0 };
         if (berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
             return -1;
-        s_take_place (lease, &place, req->arena);
+        s_take_place (self, req, lease, &place);
         return lease_put (txn, req->arena, lease, err);
     }
     berth_error_t why;
@@ -451,9 +459,13 @@ leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t
     lease_t lease;
     if (berth_id_is (id) && lease_get (txn, req->arena, id, &lease, err) == 0) {
         berth_error_set (why.lease_id, sizeof why.lease_id, "%s", id);
+        //  It may have opened in this very batch; but a retry may have more time.
+        waiters_t *waiters = actor_waiters (self->actor);
         bool undo = req->letter->type == REQUEST_LEASE_ACQUIRE
                  && strcmp (req->subject + strlen (id), "/active") == 0
-                 && lease.state == lease_state_PENDING;
+                 && (lease.state == lease_state_PENDING || lease.state == lease_state_ACTIVE)
+                 && !waiters_any (waiters, req->subject)
+                 && !waiters_any (waiters, lease_subject (req->arena, id, "active/detached"));
         if (undo && leases_begin_release (self, req, txn, fx, &lease, "failed",
                                           "the deadline of its client passed", err))
             return -1;
@@ -479,6 +491,9 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
     lease_t lease;
     if (lease_find (req, txn, id, NULL, 0, &lease, err))
         return -1;
+    //  It was refused and nothing was opened: the same key may try again.
+    if (lease.state == lease_state_FAILED && !lease.provider_lease)
+        return leases_acquire (me, req, txn, fx, err);
     if (lease.state == lease_state_PENDING)
         effects_wait (fx, req, req->subject);
     else if (lease.state == lease_state_ACTIVE || !lease.failure)

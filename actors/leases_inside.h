@@ -14,6 +14,7 @@ struct leases {
     uint32_t magic;
     const context_t *context;
     actor_t *actor;
+    int64_t started_ms;             //  Wall clock; a start counts as use of every lease
     int64_t next_ms;                //  When the next tick is due, monotonic; never too late
 };
 
@@ -47,6 +48,9 @@ int leases_place_done (leases_t *self, const request_t *req, const step_done_t *
                        lease_t *lease, store_txn_t *txn, effects_t *fx, berth_error_t *err);
 int leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                     store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  Answers all who wait for the lease's place to be open: it will not be.
+void leases_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease,
+                            berth_error_t *why);
 //  Asks the provider to open (or, with a step of "resume", to take up) the place of a lease.
 void leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step);
 
@@ -66,7 +70,9 @@ handler_fn leases_tick;
 handler_fn leases_start;
 handler_fn leases_renew;
 handler_fn leases_release_all;
-//  Sets expiresAt and its monotonic twin; ms 0: never.
+//  Sets expiresAt and its monotonic twin; ms 0: never. An idle lease ends sooner.
 void lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms);
+//  A request used it: an idle deadline begins anew.
+void lease_used (leases_t *self, const request_t *req, lease_t *lease);
 
 #endif

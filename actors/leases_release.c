@@ -2,6 +2,8 @@
 
 #include "leases_inside.h"
 
+#include "page.h"
+
 #include <string.h>
 
 void
@@ -72,6 +74,7 @@ s_run_result (const request_t *req, store_txn_t *txn, const char *company, const
     *ret_pending = false;
     lease_t lease;
     int rc;
+    page_t room = { 0 };            //  The answer is one frame; what does not fit stands in the rows
     while ((rc = walk_next (&walk, req->arena, &lease, err)) == 0) {
         if (lease.state == lease_state_CLEANUP) {
             if (ret_result->errors.count < 1000)
@@ -81,7 +84,8 @@ s_run_result (const request_t *req, store_txn_t *txn, const char *company, const
                 };
         }
         else if (lease_settled (lease.state) || lease.state == lease_state_RETAINED) {
-            if (ret_result->released.count < 1000)
+            if (ret_result->released.count < 1000
+                && page_takes (&room, 1000, &lease_schema, &lease, req->arena))
                 leases [ret_result->released.count++] = lease;
         }
         else
@@ -143,6 +147,14 @@ leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, ef
     if (lease_move (lease, lease_state_RELEASING, err)
         || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASING, err))
         return -1;
+    if (opening) {
+        //  Whoever waits for the place will not get it.
+        berth_error_t why = { 0 };
+        berth_error_set (why.lease_id, sizeof why.lease_id, "%s", lease->id);
+        (void) berth_fail (&why, BERTH_CONFLICT, "lease '%s' was given back while its place was"
+                           " opening%s%s", lease->id, failure ? ": " : "", failure ? failure : "");
+        leases_settle_refused (req, fx, lease, &why);
+    }
     if (open)                       //  Else the answer to its opening closes it
         leases_send_close (req, fx, lease);
     return 0;
@@ -264,10 +276,11 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
     berth_error_t why;
     error_from_body (done->error, req->arena, &why);
     lease->cleanup = cleanup_status_FAILED;
-    lease->next_try_at = req->now_ms + s_backoff_ms (lease);
+    int64_t wait_ms = s_backoff_ms (lease);
+    lease->next_try_at = req->now_ms + wait_ms;
     lease->failure = lease->failure ? lease->failure : arena_string (req->arena, why.text);
     berth_put (lease, lease, attempts, lease->attempts + 1);
-    leases_due (self, req->mono_ms + s_backoff_ms (lease));
+    leases_due (self, req->mono_ms + wait_ms);
     if (lease->state == lease_state_CLEANUP)
         return lease_put (txn, req->arena, lease, err)
             || s_settle (req, txn, fx, lease, err) ? -1 : 0;

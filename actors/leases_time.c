@@ -2,18 +2,37 @@
 
 #include "leases_inside.h"
 
+#include "plant.h"
+
 #include <string.h>
+
+//  The next deadline: the end that was granted, or sooner, idle_left_ms from now.
+static void
+s_deadline (leases_t *self, const request_t *req, lease_t *lease, int64_t idle_left_ms)
+{
+    int64_t deadline_ms = lease->end_mono_ms;
+    if (lease->idle_ms && (!deadline_ms || req->mono_ms + idle_left_ms < deadline_ms))
+        deadline_ms = req->mono_ms + idle_left_ms;
+    lease->boot = deadline_ms ? req->boot : NULL;
+    lease->expires_at = deadline_ms ? req->now_ms + (deadline_ms - req->mono_ms) : 0;
+    lease->deadline_mono_ms = deadline_ms;
+    if (deadline_ms)
+        leases_due (self, deadline_ms);
+}
+
+void
+lease_used (leases_t *self, const request_t *req, lease_t *lease)
+{
+    lease->last_used_at = req->now_ms;
+    if (lease->idle_ms && lease->state == lease_state_ACTIVE)
+        s_deadline (self, req, lease, (int64_t) lease->idle_ms);
+}
 
 void
 lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms)
 {
-    if (lease->idle_ms && (!ms || lease->idle_ms < ms))
-        ms = lease->idle_ms;
-    lease->boot = ms ? req->boot : NULL;
-    lease->expires_at = ms ? req->now_ms + (int64_t) ms : 0;
-    lease->deadline_mono_ms = ms ? req->mono_ms + (int64_t) ms : 0;
-    if (ms)
-        leases_due (self, lease->deadline_mono_ms);
+    lease->end_mono_ms = ms ? req->mono_ms + (int64_t) ms : 0;
+    s_deadline (self, req, lease, (int64_t) lease->idle_ms);
 }
 
 int
@@ -46,27 +65,57 @@ leases_renew (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     return 0;
 }
 
-//  Does a command run in its place? Then it is not idle.
-static bool
-s_in_use (store_txn_t *txn, const lease_t *lease)
+enum { USED_EXECS = 16 };           //  Of the newest: the last to end is among them, or close
+
+//  When a lease was last used, beyond what its row says: our start, its run's heartbeat, its execs.
+//  One that runs is use now.
+static int
+s_used_at (leases_t *self, const request_t *req, store_txn_t *txn, const lease_t *lease,
+           int64_t *ret_used_at, berth_error_t *err)
 {
+    int64_t used_at = self->started_ms;
+    berth_error_t unknown = { 0 };
+    run_t run;
+    if (lease->run
+        && run_get (txn, req->arena, lease->company, lease->run, &run, &unknown) == 0
+        && run.heartbeat_at > used_at)
+        used_at = run.heartbeat_at;
     store_key_t prefix = { 0 };
     key_id (&prefix, lease->id);
-    return index_entries (txn, INDEX_EXEC_LIVE, &prefix) > 0;
+    if (index_entries (txn, INDEX_EXEC_LIVE, &prefix) > 0) {
+        *ret_used_at = req->now_ms;
+        return 0;
+    }
+    store_walk_t walk;
+    exec_t exec;
+    if (walk_begin (&walk, txn, INDEX_EXEC_BY_LEASE, &prefix, NULL, err))
+        return -1;
+    int rc = 0;
+    for (int seen = 0; seen < USED_EXECS && rc == 0; seen++)
+        if ((rc = walk_next (&walk, req->arena, &exec, err)) == 0 && exec.ended_at > used_at)
+            used_at = exec.ended_at;
+    walk_end (&walk);
+    *ret_used_at = used_at;
+    return rc < 0 ? -1 : 0;
 }
 
-//  When the lease ends whatever happens: what is left of maxLeaseMs since it was last granted is
-//  not kept apart, so only an idle deadline (shorter than maxLeaseMs) is put off by use.
+//  Use puts off an idle deadline, never the end of maxLeaseMs. Times of use are of the wall clock:
+//  each counts once, and for idleMs at most, however that clock was set.
 static int
 s_expire (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
           berth_error_t *err)
 {
-    bool idle = lease->idle_ms && (!lease->max_ms || lease->idle_ms < lease->max_ms);
-    int64_t end_ms = lease->max_ms ? lease->acquired_at + (int64_t) lease->max_ms : INT64_MAX;
-    if (idle && req->now_ms < end_ms && s_in_use (txn, lease)) {
-        lease->last_used_at = req->now_ms;
-        lease_deadline (self, req, lease, lease->max_ms ? (uint64_t) (end_ms - req->now_ms) : 0);
-        return lease_put (txn, req->arena, lease, err);
+    bool idle = lease->idle_ms && (!lease->end_mono_ms || req->mono_ms < lease->end_mono_ms);
+    if (idle) {
+        int64_t used_at, idle_ms = (int64_t) lease->idle_ms;
+        if (s_used_at (self, req, txn, lease, &used_at, err))
+            return -1;
+        int64_t left_ms = used_at + idle_ms - req->now_ms;
+        if (used_at > lease->last_used_at && left_ms > 0) {
+            lease->last_used_at = used_at;
+            s_deadline (self, req, lease, left_ms < idle_ms ? left_ms : idle_ms);
+            return lease_put (txn, req->arena, lease, err);
+        }
     }
     return leases_begin_release (self, req, txn, fx, lease, "expired",
                                  idle ? "it was idle for longer than idleMs"
@@ -85,8 +134,9 @@ s_expire_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t 
         return -1;
     int rc = 0;
     while (count < LEASES_TICK_MAX && (rc = walk_next (&walk, req->arena, &due [count], err)) == 0) {
-        if (due [count].deadline_mono_ms > req->mono_ms) {
-            leases_due (self, due [count].deadline_mono_ms);
+        int64_t early_ms = PLANTED ("early-expiry") ? 1000 : 0;
+        if (due [count].deadline_mono_ms - early_ms > req->mono_ms) {
+            leases_due (self, due [count].deadline_mono_ms - early_ms);
             break;
         }
         count++;
@@ -130,8 +180,9 @@ static int
 s_retry (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
          berth_error_t *err)
 {
-    if (lease->next_try_at > req->now_ms) {
-        leases_due (self, req->mono_ms + (lease->next_try_at - req->now_ms));
+    int64_t wait_ms = lease->next_try_at - req->now_ms;
+    if (wait_ms > 0 && wait_ms <= LEASES_RETRY_MAX_MS) {    //  Else the wall clock was set back
+        leases_due (self, req->mono_ms + wait_ms);
         return 0;
     }
     lease->next_try_at = req->now_ms + LEASES_CLOSE_MS;     //  Its answer comes before that
@@ -145,8 +196,12 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
 {
     leases_t *self = me;
     self->next_ms = INT64_MAX;
-    return s_expire_due (self, req, txn, fx, err)
-        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, fx, err) ? -1 : 0;
+    if (s_expire_due (self, req, txn, fx, err)
+        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, fx, err)) {
+        self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
+        return -1;
+    }
+    return 0;
 }
 
 //  ---- after a start
@@ -158,8 +213,11 @@ s_rebase (leases_t *self, const request_t *req, lease_t *lease)
     if (!lease->expires_at || (lease->boot && strcmp (lease->boot, req->boot) == 0))
         return;
     int64_t left_ms = lease->expires_at - req->now_ms;
+    int64_t deadline_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0) + LEASES_GRACE_MS;
     lease->boot = req->boot;
-    lease->deadline_mono_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0) + LEASES_GRACE_MS;
+    if (lease->end_mono_ms)
+        lease->end_mono_ms += deadline_ms - lease->deadline_mono_ms;
+    lease->deadline_mono_ms = deadline_ms;
     leases_due (self, lease->deadline_mono_ms);
 }
 
@@ -200,6 +258,9 @@ int
 leases_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     leases_t *self = me;
+    self->started_ms = req->now_ms;
+    if (PLANTED ("work-forgotten"))
+        return 0;
     if (s_each_live (req, txn, lease_state_PENDING, s_take_up_pending, self, fx, err)
         || s_each_live (req, txn, lease_state_ACTIVE, s_take_up_active, self, fx, err)
         || s_each_live (req, txn, lease_state_RELEASING, s_take_up_releasing, self, fx, err))

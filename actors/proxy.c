@@ -6,6 +6,7 @@
 #include "codec.h"
 #include "effects.h"
 #include "log.h"
+#include "plant.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -212,6 +213,19 @@ s_next (proxy_t *self)
     return call;
 }
 
+static pthread_mutex_t s_planted = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+s_run_planted (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_t *err)
+{
+    if (!PLANTED ("one-call-at-once"))
+        return s_run (turn, call, ret_result, err);
+    pthread_mutex_lock (&s_planted);
+    int rc = s_run (turn, call, ret_result, err);
+    pthread_mutex_unlock (&s_planted);
+    return rc;
+}
+
 static void *
 s_thread (void *args)
 {
@@ -226,7 +240,7 @@ s_thread (void *args)
         turn_t turn = { self, post, &call->letter, arena, 0 };
         berth_error_t err = { 0 };
         berth_bytes_t result = { NULL, 0 };
-        int rc = s_run (&turn, call, &result, &err);
+        int rc = s_run_planted (&turn, call, &result, &err);
         if (rc)
             s_failed (self, call, &err);
         s_answer (&turn, result, rc ? &err : NULL);
@@ -347,14 +361,14 @@ s_receive (proxy_t *self)
         zmq_msg_close (&body);
         zmq_msg_close (&data);
         pthread_mutex_lock (&self->lock);
-        bool full = self->waiting >= PROXY_WAITING_MAX;
+        unsigned bound = self->provider->concurrency ? self->provider->concurrency : 1;
+        if (self->idle <= self->waiting && self->threads < bound)
+            s_start_thread (self);
+        bool full = self->waiting >= PROXY_WAITING_MAX || self->threads == 0;
         if (!full) {
             *self->last = call;
             self->last = &call->next;
             self->waiting++;
-            unsigned bound = self->provider->concurrency ? self->provider->concurrency : 1;
-            if (self->idle < self->waiting && self->threads < bound)
-                s_start_thread (self);
             pthread_cond_signal (&self->work);
         }
         pthread_mutex_unlock (&self->lock);

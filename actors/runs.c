@@ -180,7 +180,7 @@ s_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
 static int
 s_expired (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) me;
+    runs_t *self = me;
     berth_error_t why = { 0 };
     const char *slash = strchr (req->subject, '/'), *space = strrchr (req->subject, ' ');
     ENSURE (slash && space > slash);
@@ -190,7 +190,12 @@ s_expired (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     if (run_get (txn, req->arena, company, id, &run, err) == 0) {
         if (run.lease)
             berth_error_set (why.lease_id, sizeof why.lease_id, "%s", run.lease);
-        if (strcmp (space + 1, "acquired") == 0 && run.state == run_state_ACQUIRING) {
+        //  It may have got its lease in this very batch; but somebody else may have more time.
+        waiters_t *waiters = actor_waiters (self->actor);
+        if (strcmp (space + 1, "acquired") == 0
+            && (run.state == run_state_ACQUIRING || run.state == run_state_ACQUIRED)
+            && !waiters_any (waiters, req->subject)
+            && !waiters_any (waiters, run_subject (req->arena, company, id, "acquired-detached"))) {
             run.target = "failed";
             run.step = "release";
             run.error = "the deadline of its client passed";
@@ -231,7 +236,7 @@ runs_new (const context_t *context, berth_error_t *err)
     self->context = context;
     static const actor_spec_t spec = {
         .code = ACTOR_RUNS, .handlers = s_handlers, .fd = -1, .start = s_start,
-        .expired = s_expired,
+        .expired = s_expired, .rejoin = runs_rejoin,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;
@@ -248,6 +253,13 @@ runs_destroy (runs_t **self_p)
     self->magic = 0;
     free (self);
     *self_p = NULL;
+}
+
+actor_t *
+runs_kit (runs_t *self)
+{
+    CHECK (self, RUNS_MAGIC);
+    return self->actor;
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef BERTH_RUNS_H_INCLUDED
 #define BERTH_RUNS_H_INCLUDED
 
+#include "actor.h"
 #include "context.h"
 
 #include <czmq.h>
@@ -13,5 +14,8 @@ typedef struct runs runs_t;
 runs_t *runs_new (const context_t *context, berth_error_t *err);
 void runs_destroy (runs_t **self_p);
 void runs_actor (zsock_t *pipe, void *args);
+
+//  The actor's kit: tests run batches on it without sockets.
+actor_t *runs_kit (runs_t *self);
 
 #endif

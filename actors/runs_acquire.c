@@ -307,3 +307,20 @@ runs_leased (const request_t *req, const step_done_t *done, run_t *run, store_tx
     s_settle (req, fx, run, NULL, &why);
     return 0;
 }
+
+//  What had come to an end is not begun again: not by a retry.
+int
+runs_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    if (req->letter->type == REQUEST_RUN_REALIZE)
+        return runs_realize_again (me, req, txn, fx, err);
+    if (req->letter->type != REQUEST_RUN_ACQUIRE)
+        return runs_release (me, req, txn, fx, err);
+    const run_acquire_t *ask = req->body;
+    run_t run;
+    if (run_get (txn, req->arena, ask->company, ask->run, &run, err))
+        return -1;
+    if (run.state == run_state_RELEASED)
+        return berth_fail (err, BERTH_CONFLICT, "run '%s' was released", run.id);
+    return runs_acquire (me, req, txn, fx, err);
+}

@@ -32,12 +32,14 @@ int run_lease (const request_t *req, store_txn_t *txn, const run_t *run, lease_t
 //  ---- runs_acquire.c
 handler_fn runs_resolve;
 handler_fn runs_acquire;
+handler_fn runs_rejoin;             //  A retry of a request that waited
 int runs_leased (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
                  effects_t *fx, berth_error_t *err);
 void runs_send_acquire (const request_t *req, effects_t *fx, const run_t *run, int64_t deadline_ms);
 
 //  ---- runs_realize.c
 handler_fn runs_realize;
+handler_fn runs_realize_again;      //  A retry of one that waited
 int runs_realized (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
                    effects_t *fx, berth_error_t *err);
 int runs_send_realize (const request_t *req, effects_t *fx, const run_t *run, berth_error_t *err);

@@ -57,7 +57,7 @@ s_waits (const request_t *req, const run_t *run)
 static int
 s_check_source (const realized_workspace_t *from, berth_error_t *err)
 {
-    if (from->cwd.data [0] == '/' && !memchr (from->cwd.data, 0, from->cwd.size))
+    if (from->cwd.size && from->cwd.data [0] == '/' && !memchr (from->cwd.data, 0, from->cwd.size))
         return 0;
     berth_error_set (err->field, sizeof err->field, "executionWorkspace.cwd");
     return berth_fail (err, BERTH_INVALID, "field 'executionWorkspace.cwd' must be an absolute path");
@@ -113,6 +113,39 @@ runs_realize (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     return 0;
 }
 
+static run_realized_t
+s_answer (const request_t *req, const run_t *run, const lease_t *lease, const workspace_t *workspace)
+{
+    lease_target_t target = target_of (lease, run->adapter, req->arena);
+    run_realized_t realized = {
+        .id = run->id, .lease = lease, .target = target.target, .remote = target.remote,
+        .record = any_get (lease->metadata, "workspaceRealization"), .workspace = workspace,
+    };
+    realized.null = 1ull << run_realized_F_target | 1ull << run_realized_F_remote
+                  | 1ull << run_realized_F_workspace;
+    return realized;
+}
+
+int
+runs_realize_again (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                    berth_error_t *err)
+{
+    const run_realize_t *ask = req->body;
+    run_t run;
+    lease_t lease;
+    workspace_t workspace;
+    if (run_get (txn, req->arena, ask->company, ask->run, &run, err))
+        return -1;
+    if (run.state != run_state_READY)
+        return runs_realize (me, req, txn, fx, err);
+    if (run_lease (req, txn, &run, &lease, err)
+        || (run.workspace && workspace_get (txn, req->arena, run.workspace, &workspace, err)))
+        return -1;
+    run_realized_t realized = s_answer (req, &run, &lease, run.workspace ? &workspace : NULL);
+    effects_reply (fx, req, &run_realized_schema, &realized);
+    return 0;
+}
+
 int
 runs_realized (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
                effects_t *fx, berth_error_t *err)
@@ -140,14 +173,7 @@ runs_realized (const request_t *req, const step_done_t *done, run_t *run, store_
     run->error = run->error_code = NULL;
     if (run_move (run, run_state_READY, err) || run_save (req, txn, run, ACTION_RUN_READY, err))
         return -1;
-    lease_target_t target = target_of (&lease, run->adapter, req->arena);
-    run_realized_t realized = {
-        .id = run->id, .lease = &lease, .target = target.target, .remote = target.remote,
-        .record = any_get (lease.metadata, "workspaceRealization"),
-        .workspace = run->workspace ? &workspace : NULL,
-    };
-    realized.null = 1ull << run_realized_F_target | 1ull << run_realized_F_remote
-                  | 1ull << run_realized_F_workspace;
+    run_realized_t realized = s_answer (req, run, &lease, run->workspace ? &workspace : NULL);
     effects_settle (fx, req->arena, s_waits (req, run), &run_realized_schema, &realized);
     return 0;
 }

@@ -76,10 +76,10 @@ runs_released (const request_t *req, const step_done_t *done, run_t *run, store_
             return -1;
         berth_error_t why = { 0 };
         (void) berth_fail (&why, BERTH_CONFLICT, "run '%s' was released", run->id);
-        effects_settle_error (fx, req->arena,
-                              run_subject (req->arena, run->company, run->id, "acquired"), &why);
-        effects_settle_error (fx, req->arena,
-                              run_subject (req->arena, run->company, run->id, "realized"), &why);
+        static const char *const waits [] = { "acquired", "acquired-detached", "realized" };
+        for (size_t index = 0; index < BERTH_COUNT (waits); index++)
+            effects_settle_error (fx, req->arena, run_subject (req->arena, run->company, run->id,
+                                                               waits [index]), &why);
     }
     effects_settle (fx, req->arena, subject, &run_released_schema, &released);
     return 0;

@@ -311,7 +311,16 @@ s_unsettled (server_t *self)
     berth_error_t err = { 0 };
     if (store_read (self->context.store, &txn, &err))
         return 0;
-    return index_entries (txn, INDEX_LEASE_LIVE, NULL);
+    //  What is retained is meant to stay.
+    static const lease_state_t states [] = { lease_state_PENDING, lease_state_ACTIVE,
+                                             lease_state_RELEASING, lease_state_CLEANUP };
+    uint64_t count = 0;
+    for (size_t index = 0; index < BERTH_COUNT (states); index++) {
+        store_key_t prefix = { 0 };
+        key_byte (&prefix, (uint8_t) states [index]);
+        count += index_entries (txn, INDEX_LEASE_LIVE, &prefix);
+    }
+    return count;
 }
 
 //  Closes every place, as far as that can be done in the time of a stop.

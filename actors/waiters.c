@@ -47,6 +47,7 @@ waiters_add (waiters_t *self, const letter_t *letter, const char *subject)
 {
     waiter_t *waiter = calloc (1, sizeof *waiter);
     ENSURE (waiter);
+    ENSURE (strlen (subject) < sizeof waiter->subject);
     waiter->letter = *letter;
     snprintf (waiter->subject, sizeof waiter->subject, "%s", subject);
     waiter_t **last = s_bucket (self, subject);

@@ -5,12 +5,13 @@
 
 #include "effects.h"
 
-enum { WAITERS_BUCKETS = 1024 };
+//  Room for `<company>/<run> acquired-detached`
+enum { WAITERS_BUCKETS = 1024, WAITERS_SUBJECT_MAX = 256 };
 
 typedef struct waiter {
     struct waiter *next;            //  In its bucket
     letter_t letter;
-    char subject [LETTER_SUBJECT_MAX];
+    char subject [WAITERS_SUBJECT_MAX];
 } waiter_t;
 
 struct waiters {

@@ -218,3 +218,12 @@ post_receive (void *socket, void *head, size_t head_size, zmq_msg_t *ret_body, z
         (void) zmq_msg_recv (ret_data, socket, 0);      //  The rest of a message is there
     return 0;
 }
+
+bool
+pipe_runs (zsock_t *pipe)
+{
+    bool running = true;
+    for (char *command; (command = zstr_recv_nowait (pipe)); zstr_free (&command))
+        running = running && !streq (command, "$TERM");
+    return running;
+}

@@ -44,4 +44,7 @@ void post_kick (post_t *self);
 int post_receive (void *socket, void *head, size_t head_size, zmq_msg_t *ret_body,
                   zmq_msg_t *ret_data);
 
+//  Empties the pipe of a zactor; false on $TERM.
+bool pipe_runs (zsock_t *pipe);
+
 #endif

@@ -69,6 +69,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, U64,   idle_ms,   "idleMs",    NULLABLE, 0, "It expires when unused for so long; null: never.") \
     F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot in which deadlineMonoMs counts.") \
     F (T, I64,   deadline_mono_ms, "deadlineMonoMs", OPTIONAL, 0, "expiresAt on that boot's monotonic clock.") \
+    F (T, I64,   end_mono_ms, "endMonoMs", OPTIONAL, 0, "Of maxLeaseMs, which use does not put off, on the same clock.") \
     F (T, ENUM (place_state), place, "placeState", OPTIONAL, 0, "What the provider has open.") \
     F (T, STR,   driver,    "driver",    OPTIONAL, 16, "The environment's driver at acquire.") \
     F (T, ANY,   config,    "config",    OPTIONAL | OBJECT, 65536, "The environment's config at acquire, for release.") \

@@ -42,6 +42,16 @@ s_key (const retry_scope_t *scope)
     return key;
 }
 
+static store_key_t
+s_age_key (const retry_scope_t *scope, int64_t at_ms)
+{
+    store_key_t key = { 0 };
+    key_byte (&key, 't');
+    key_up (&key, (uint64_t) at_ms);
+    s_scope (&key, scope);
+    return key;
+}
+
 int
 retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_bytes_t body,
             int64_t now_ms, retry_t *ret_retry, berth_error_t *err)
@@ -111,6 +121,21 @@ s_sweep (store_txn_t *txn, int64_t now_ms, berth_error_t *err)
     return 0;
 }
 
+//  A key that is remembered anew must not be swept at its first age.
+static int
+s_forget_age (store_txn_t *txn, const retry_scope_t *scope, berth_error_t *err)
+{
+    store_key_t key = s_key (scope);
+    berth_bytes_t value;
+    int64_t at_ms;
+    int rc = store_raw_get (txn, DB_KEYS, &key, &value, err);
+    if (rc || value.size < sizeof at_ms)
+        return rc < 0 ? -1 : 0;
+    memcpy (&at_ms, value.data, sizeof at_ms);
+    store_key_t by_age = s_age_key (scope, at_ms);
+    return store_raw_del (txn, DB_KEYS, &by_age, err);
+}
+
 int
 retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, const retry_t *retry,
            int64_t now_ms, bool *ret_kept, berth_error_t *err)
@@ -126,11 +151,9 @@ retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, const r
     value [8 + HASH] = !retry->subject;
     if (size)
         memcpy (value + HEAD, rest, size);
-    store_key_t key = s_key (scope), by_age = { 0 };
-    key_byte (&by_age, 't');
-    key_up (&by_age, (uint64_t) now_ms);
-    s_scope (&by_age, scope);
-    return s_sweep (txn, now_ms, err)
+    store_key_t key = s_key (scope), by_age = s_age_key (scope, now_ms);
+    return s_forget_age (txn, scope, err)
+        || s_sweep (txn, now_ms, err)
         || store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { value, HEAD + size }, err)
         || store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { value, 0 }, err) ? -1 : 0;
 }

@@ -14,7 +14,8 @@ static const unsigned s_lease [lease_state_COUNT] = {
                             | S (lease_state, FAILED) | S (lease_state, RETAINED)
                             | S (lease_state, CLEANUP),
     [lease_state_CLEANUP]   = S (lease_state, RELEASING) | S (lease_state, RELEASED)
-                            | S (lease_state, EXPIRED) | S (lease_state, FAILED),
+                            | S (lease_state, EXPIRED) | S (lease_state, FAILED)
+                            | S (lease_state, RETAINED),
     [lease_state_RETAINED]  = S (lease_state, RELEASING) | S (lease_state, RELEASED)
                             | S (lease_state, ACTIVE),
 };

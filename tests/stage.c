@@ -19,6 +19,7 @@ stage_new (void)
     self->now_ms = 1700000000000;
     self->mono_ms = 1000000;
     self->roles = ROLE_OPERATOR;
+    self->step_ms = 1000;
     assert_ok (store_open (self->folder, 64 << 20, &self->store, &err), err);
     self->context.store = self->store;
     return self;
@@ -70,6 +71,7 @@ stage_queue (stage_t *self, request_code_t type, const char *json)
     letter->ticket = ++self->tickets;
     letter->deadline_ms = self->deadline_ms ? self->mono_ms + self->deadline_ms : 0;
     snprintf (letter->principal, sizeof letter->principal, "somebody");
+    snprintf (letter->key, sizeof letter->key, "%s", self->key ? self->key : "");
     return letter->ticket;
 }
 
@@ -116,14 +118,29 @@ s_send (void *context, actor_code_t to, const char *provider, const letter_t *le
     };
     if (data_free)
         data_free ((void *) data.data, NULL);
+    if (self->watch)
+        self->watch (sent);
+}
+
+static void
+s_step (stage_t *self)
+{
+    self->count = 0;
+    self->now_ms += self->step_ms;
+    self->mono_ms += self->step_ms;
+}
+
+void
+stage_start (stage_t *self)
+{
+    s_step (self);
+    actor_serve_start (self->actor, self->now_ms, self->mono_ms, s_send, self);
 }
 
 void
 stage_serve (stage_t *self)
 {
-    self->count = 0;
-    self->now_ms += 1000;
-    self->mono_ms += 1000;
+    s_step (self);
     actor_serve (self->actor, self->queue, self->queued, self->now_ms, self->mono_ms, s_send, self);
     self->queued = 0;
 }
@@ -231,6 +248,23 @@ stage_entry (stage_t *self, uint64_t back)
     assert_ok (activity_at (txn, self->arena, seq, &row, &packed, &err), err);
     store_txn_destroy (&txn);
     return packed;
+}
+
+void
+stage_put_environment (stage_t *self, const char *id, const char *json)
+{
+    berth_error_t err = { 0 };
+    berth_bytes_t packed = stage_pack (self, arena_printf (self->arena,
+        "{'id':'%s','companyId':'acme','name':'box','description':null,'driver':'local',"
+        "'status':'active','config':{},'metadata':null,'policy':null,'createdAt':1,'updatedAt':1}",
+        id));
+    environment_t row;
+    packed = any_merge (packed, stage_pack (self, json), false, self->arena);
+    assert_ok (berth_unpack (&environment_schema, packed, self->arena, &row, &err), err);
+    store_txn_t *txn;
+    assert_ok (store_begin (self->store, &txn, &err), err);
+    assert_ok (environment_put (txn, self->arena, &row, &err), err);
+    assert_ok (store_commit (&txn, &err), err);
 }
 
 lease_t

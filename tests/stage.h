@@ -26,10 +26,13 @@ typedef struct {
     context_t context;
     arena_t *arena;                 //  As long as the stage
     actor_t *actor;                 //  Set by the test; not owned
-    int64_t now_ms, mono_ms;        //  Each batch is a second later
+    int64_t now_ms, mono_ms;
     unsigned roles;                 //  Of requests: operator
     bool streams;                   //  Requests grant credit
     int64_t deadline_ms;            //  Of requests, from now; 0: none
+    int64_t step_ms;                //  Each batch is so much later: 1000
+    const char *key;                //  Idempotency key of requests, or NULL
+    void (*watch) (const stage_sent_t *sent);       //  Called when something is sent, or NULL
     uint64_t tickets;
     incoming_t queue [STAGE_MAX];
     size_t queued;
@@ -49,6 +52,9 @@ void stage_queue_step (stage_t *self, request_code_t type, actor_code_t from, co
 void stage_queue_done (stage_t *self, const letter_t *letter, bool ok, const char *json);
 //  How far such a step is.
 void stage_queue_progress (stage_t *self, const letter_t *letter, const char *json);
+
+//  What an actor does before its first batch.
+void stage_start (stage_t *self);
 
 //  Runs the batch.
 void stage_serve (stage_t *self);
@@ -73,6 +79,10 @@ berth_bytes_t stage_entry (stage_t *self, uint64_t back);
 
 //  JSON with ' as packed bytes.
 berth_bytes_t stage_pack (stage_t *self, const char *json);
+
+//  An environment as the registry would write it: JSON of what differs from an active local one of
+//  company acme.
+void stage_put_environment (stage_t *self, const char *id, const char *json);
 
 //  A lease as `leases` would write it: in company acme, of that environment.
 void stage_put_lease (stage_t *self, const lease_t *row);

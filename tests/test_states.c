@@ -12,7 +12,7 @@ static const char *const s_lease_moves [] = {
     "active>releasing", "active>released", "active>expired", "active>failed", "active>retained",
     "releasing>released", "releasing>expired", "releasing>failed", "releasing>retained",
     "releasing>cleanup", "cleanup>releasing", "cleanup>released", "cleanup>expired",
-    "cleanup>failed", "retained>releasing", "retained>released", "retained>active",
+    "cleanup>failed", "cleanup>retained", "retained>releasing", "retained>released", "retained>active",
 };
 
 static bool
