@@ -122,8 +122,11 @@ s_list_providers (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
 {
     bus_provider_t *providers = arena_array (arena, self->parts.proxies_count + 1, bus_provider_t);
     size_t count = 0;
-    for (size_t index = 0; index < self->parts.proxies_count; index++)
-        proxy_stats (self->parts.proxies [index], arena, &providers [count++]);
+    for (size_t index = 0; index < self->parts.proxies_count; index++) {
+        proxy_stats (self->parts.proxies [index], arena, &providers [count]);
+        const provider_t *provider = provider_by_name (providers [count].name);
+        count += !provider || !provider->for_tests || self->context->test_providers;
+    }
     stats->providers.items = providers;
     stats->providers.count = count;
 }

@@ -450,7 +450,12 @@ output_error (const char *command, const berth_error_t *err)
 {
     fprintf (stderr, "berth: %s%s%s (%s)\n", command, *command ? ": " : "", err->text,
              berth_code_text (err->code));
-    if (err->cause [0] && !strstr (err->text, err->cause))
+    char cause [sizeof err->cause];             //  Without the code that ends it
+    snprintf (cause, sizeof cause, "%s", err->cause);
+    char *code = strrchr (cause, '(');
+    if (code > cause + 1 && code [-1] == ' ')
+        code [-1] = 0;
+    if (cause [0] && !strstr (err->text, cause))
         fprintf (stderr, "berth: because: %s\n", err->cause);
     if (err->remedy [0])
         fprintf (stderr, "berth: %s\n", err->remedy);
