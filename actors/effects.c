@@ -92,11 +92,13 @@ effects_pack_error (const berth_error_t *why, arena_t *arena)
         .provider_status = why->provider_status,
         .remedy = s_known (why->remedy),
     };
+    bool known = details.field || details.env || details.driver || details.provider || details.lease
+              || details.cause || details.provider_status || details.remedy;
     error_body_t error = {
         .code = berth_code_text (why->code),
         .message = why->text,
         .retryable = berth_code_retryable (why->code),
-        .details = &details,
+        .details = known ? &details : NULL,
     };
     return berth_pack (&error_body_schema, &error, arena);
 }
