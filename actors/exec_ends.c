@@ -202,7 +202,7 @@ s_end_written (void *actor, const request_t *req, const void *what, effects_t *f
     ENSURE (live);
     s_settle_writes (live, req, fx);
     exec_answer_run (self, row, req, fx);
-    streams_detach (live);
+    streams_detach (self, live);
     live_free (self, live, req->mono_ms);
 }
 

@@ -206,8 +206,8 @@ void stream_open (execs_t *self, const exec_read_t *ask, const exec_t *row, cons
                   effects_t *fx);
 //  The exec has more output, or has ended.
 void streams_wake (execs_t *self, live_t *live);
-//  Its exec is forgotten: they go on with the spool alone.
-void streams_detach (live_t *live);
+//  The end of their exec is written: they go on to it with the spool alone.
+void streams_detach (execs_t *self, live_t *live);
 //  Sends what may be sent, a bounded part of it.
 void streams_ready (execs_t *self, const request_t *req, effects_t *fx);
 void streams_tick (execs_t *self, const request_t *req, effects_t *fx);

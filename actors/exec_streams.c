@@ -103,13 +103,15 @@ s_total (const uint64_t bytes [2], int of)
 }
 
 void
-streams_detach (live_t *live)
+streams_detach (execs_t *self, live_t *live)
 {
     while (node_linked (&live->readers)) {
         stream_t *stream = node_of (live->readers.next, stream_t, of_live);
         node_leave (&stream->of_live);
         stream->live = NULL;
         stream->total = s_total (live->bytes, stream->of);
+        if (!node_linked (&stream->queue))
+            s_run (self, stream);
     }
 }
 
@@ -189,13 +191,6 @@ s_send_chunk (stream_t *stream, void *data, size_t size, int of, bool eof, const
                    chunk_free);
 }
 
-//  Has the exec ended, so that what the spool holds is all?
-static bool
-s_has_ended (const stream_t *stream)
-{
-    return !stream->live || stream->live->phase == LIVE_ENDED;
-}
-
 //  Nothing is there now.
 static void
 s_idle (execs_t *self, stream_t *stream, bool ended, const request_t *req, effects_t *fx)
@@ -221,9 +216,7 @@ static void
 s_turn (execs_t *self, stream_t *stream, const request_t *req, effects_t *fx)
 {
     berth_error_t err = { 0 };
-    bool ended = s_has_ended (stream);              //  Before looking: what is told later is there
-    if (ended && stream->live)
-        stream->total = s_total (stream->live->bytes, stream->of);
+    bool ended = !stream->live;     //  And its end is written: nobody hears of it before
     bool through = ended && stream->offset >= stream->total;
     if (stream->offset >= stream->end || through) {
         s_finish (self, stream, through, req, fx);

@@ -9,7 +9,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 static int
 s_setup (void **state)
@@ -343,6 +345,54 @@ test_restart (void **state)
     assert_string_equal (read_all (self, id, exec_stream_ALL, 0), "before\nafter\n");
 }
 
+//  Breaks the actor's connection to the shim, which goes on.
+static void
+s_break (service_t *self)
+{
+    int broken = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_un name;
+        socklen_t size = sizeof name;
+        memset (&name, 0, sizeof name);
+        if (fd == shim_link_fd (self->place->link)
+            || getpeername (fd, (struct sockaddr *) &name, &size)
+            || strcmp (name.sun_path, self->place->socket))
+            continue;
+        broken += shutdown (fd, SHUT_RDWR) == 0;
+    }
+    assert_int_equal (broken, 1);
+}
+
+static void
+test_connection_breaks (void **state)
+{
+    service_t *self = *state;
+    exec_start_t options = { 0 };
+    berth_put (exec_start, &options, stdin_open, true);
+    const char *id = start (self, &options, "while read line; do echo $line; done")->id;
+    uint64_t ticket = stream (self, id, exec_stream_STDOUT, 0, 0, 1000, true);
+    exec_write_t write = { .id = id };
+    const char *const lines [] = { "one\n", "two\n", "six\n" };
+    for (uint64_t index = 0; index < 3; index++) {
+        berth_put (exec_write, &write, offset, index * 4);
+        uint64_t sent = ask_with (self, REQUEST_EXEC_WRITE, &write, bytes_of (lines [index]), -1, 0);
+        const exec_written_t *written = hear_ok (self, REQUEST_EXEC_WRITE, sent);
+        assert_int_equal (written->offset, index * 4 + 4);
+        assert_text (hear (self, REQUEST_EXEC_READ, ticket).data, lines [index]);
+        s_break (self);
+        //  Gone for the next request too, until it is made again
+        exec_ref_t ref = { .id = id };
+        const exec_t *row = hear_ok (self, REQUEST_EXEC_GET, ask (self, REQUEST_EXEC_GET, &ref));
+        assert_int_equal (row->state, exec_state_RUNNING);
+        (void) s_run (self, NULL, "true");
+    }
+    berth_put (exec_write, &write, offset, 12);
+    berth_put (exec_write, &write, eof, true);
+    (void) hear_ok (self, REQUEST_EXEC_WRITE, ask (self, REQUEST_EXEC_WRITE, &write));
+    assert_int_equal (wait_end (self, id)->exit_code, 0);
+    assert_int_equal (s_entries (self, id, "exec.ended"), 1);
+}
+
 //  The test is `leases` here: it opens the place when it is asked to.
 static void
 s_answer_place (service_t *self, const char *lease_id, const char *why)
@@ -515,6 +565,7 @@ main (void)
         cmocka_unit_test (test_timeout),
         cmocka_unit_test (test_deadlines),
         cmocka_unit_test (test_restart),
+        cmocka_unit_test (test_connection_breaks),
         cmocka_unit_test (test_place_on_demand),
         cmocka_unit_test (test_shim_dies),
         cmocka_unit_test (test_many),
