@@ -375,7 +375,8 @@ test_connection_breaks (void **state)
     const char *const lines [] = { "one\n", "two\n", "six\n" };
     for (uint64_t index = 0; index < 3; index++) {
         berth_put (exec_write, &write, offset, index * 4);
-        uint64_t sent = ask_with (self, REQUEST_EXEC_WRITE, &write, bytes_of (lines [index]), -1, 0);
+        berth_bytes_t line = bytes_of (lines [index]);
+        uint64_t sent = ask_with (self, REQUEST_EXEC_WRITE, &write, line, -1, 0);
         const exec_written_t *written = hear_ok (self, REQUEST_EXEC_WRITE, sent);
         assert_int_equal (written->offset, index * 4 + 4);
         assert_text (hear (self, REQUEST_EXEC_READ, ticket).data, lines [index]);
