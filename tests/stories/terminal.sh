@@ -13,7 +13,6 @@ screen () { tmux -S "$here/tmux" "$@"; }
 shows () { screen capture-pane -pJ -t t | grep -qE "$1"; }
 await_screen () { within 60 shows "$1" || story_fail "no '$1' on the screen:" "$(screen capture-pane -pt t)"; }
 types () { screen send-keys -t t "$@"; }
-fresh () { screen send-keys -R -t t; screen clear-history -t t; }
 
 screen -f /dev/null new-session -d -s t -x 91 -y 23 "PS1='$ ' PATH='$BERTH_BUILD:$PATH' TMPDIR='$here' bash --norc"
 finish ()                           #  With the status it came with
@@ -31,7 +30,7 @@ as_before ()
 }
 
 say "a terminal of our size, that follows it"
-types 'clear; berth run -- bash --norc' Enter
+types 'clear; berth run -- bash --norc; echo status"" $?' Enter
 await_screen '^bash.*[$#]'
 types 'tty; stty size; echo "<$TERM>"' Enter
 await_screen '^/dev/pts/[0-9]'
@@ -42,14 +41,13 @@ types 'until [ "$(stty size)" = "21 77" ]; do read -t 0.1 < /dev/tty; done; echo
 await_screen '^followed'
 
 say "Ctrl-C is the command's, and a shell that answers it lives on"
-types 'cat; echo inter""rupted $?' Enter
+types 'cat' Enter
 types 'typed' Enter
 await_screen '^typed$'
 types C-c
 types 'echo al""ive' Enter
 await_screen '^alive'
 types 'exit 5' Enter
-types 'echo status"" $?' Enter
 await_screen '^status 5'
 as_before
 
