@@ -244,6 +244,7 @@ typedef struct {
     wire_t wire;
     arena_t *arena;
     berth_error_t *err;
+    bool own;                   //  Written by ourselves: free data was looked at when it came in
 } unpack_t;
 
 static size_t
@@ -385,6 +386,18 @@ s_read_list (unpack_t *self, const berth_field_t *field, const wire_token_t *tok
     return 0;
 }
 
+//  Free data goes to readers that refuse the whole of a reply for one string that is none.
+static bool
+s_texts_are_text (berth_bytes_t bytes)
+{
+    wire_t wire = { bytes.data, bytes.data + bytes.size };
+    wire_token_t token;
+    while (wire.at < wire.end && wire_next (&wire, &token) == 0)
+        if (token.type == WIRE_STR && !wire_is_text (token.data, token.size))
+            return false;
+    return true;
+}
+
 static int
 s_read_any (unpack_t *self, const berth_field_t *field, void *member, const trail_t *trail)
 {
@@ -399,6 +412,8 @@ s_read_any (unpack_t *self, const berth_field_t *field, void *member, const trai
     berth_bytes_t bytes = { start, (size_t) (self->wire.at - start) };
     if (field->limit && bytes.size > field->limit)
         return s_wrong (self, trail, "is larger than its limit");
+    if (!self->own && !s_texts_are_text (bytes))
+        return s_wrong (self, trail, "holds a string that is not UTF-8 text without NUL");
     *(berth_bytes_t *) member = bytes;
     return 0;
 }
@@ -526,13 +541,20 @@ s_unpack (unpack_t *self, const berth_schema_t *schema, void *message, const tra
     return 0;
 }
 
+static int
+s_unpack_all (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena, bool own,
+              void *ret_message, berth_error_t *err)
+{
+    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err, own };
+    memset (ret_message, 0, schema->size);
+    return s_unpack (&self, schema, ret_message, NULL);
+}
+
 int
 berth_unpack_own (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena,
                   void *ret_message, berth_error_t *err)
 {
-    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err };
-    memset (ret_message, 0, schema->size);
-    return s_unpack (&self, schema, ret_message, NULL);
+    return s_unpack_all (schema, bytes, arena, true, ret_message, err);
 }
 
 static int
@@ -547,7 +569,7 @@ int
 berth_unpack (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena, void *ret_message,
               berth_error_t *err)
 {
-    return s_walk (bytes, err) ? -1 : berth_unpack_own (schema, bytes, arena, ret_message, err);
+    return s_walk (bytes, err) ? -1 : s_unpack_all (schema, bytes, arena, false, ret_message, err);
 }
 
 int
@@ -556,7 +578,7 @@ berth_unpack_field (const char *name, const berth_schema_t *schema, berth_bytes_
 {
     if (s_walk (bytes, err))
         return -1;
-    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err };
+    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err, false };
     trail_t trail = { .name = name };
     memset (ret_message, 0, schema->size);
     return s_unpack (&self, schema, ret_message, &trail);

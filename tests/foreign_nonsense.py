@@ -177,6 +177,8 @@ def answers(bus, frames, what, field):
 
 def walk_refusals(bus, endpoint, path, company):
     say("what does not exist, and what is not spoken")
+    create = {"companyId": company, "name": "x", "driver": "sandbox",
+              "config": {"provider": "bubblewrap"}, "metadata": {"a": [{"b": "SPOILED!"}]}}
     for kind in ("lease.fly", "place.open", "step.done", "vault.list", "lease", ".", "lease.acquirE"):
         bus.refused("unsupported", kind, {})
     bus.refused("not_found", "lease.get", {"leaseId": new_id()})
@@ -187,6 +189,14 @@ def walk_refusals(bus, endpoint, path, company):
     bus.refused("invalid_request", "environment.create", {
         "companyId": company, "name": "x", "driver": "sandbox",
         "config": {"provider": "bubblewrap", "nonsense": 1}}, field="config.nonsense")
+    for text in (b"\xff", b"\xc3", b"a\0b", b"\xed\xa0\x80"):      # As a str, deep in free data
+        packed = msgpack.packb(create).replace(b"SPOILED!", text.rjust(8))
+        bus.types["spoiled"] = "environment.create"
+        bus.socket.send_multipart([msgpack.packb({"v": 1, "id": "spoiled",
+                                                  "type": "environment.create"}), packed])
+        reply = bus.next("spoiled")
+        same(("error", "metadata"), (reply.status, reply.body.get("details", {}).get("field")),
+             "a string that is none: %r" % text)
     bus.refused("environment_not_found", "run.acquire", {
         "companyId": company, "heartbeatRunId": "r", "selectedEnvironmentId": new_id()})
 

@@ -125,6 +125,22 @@ s_any_keeps_null_and_bytes (void **state)
 }
 
 static void
+s_any_has_only_text_in_strings (void **state)
+{
+    (void) state;
+    own (arena) arena = arena_new ();
+    berth_bytes_t bytes = BYTES_OF ("\x82\xa4name\xa1x\xa3map\x81\xa1" "a\x91\xa2" "a\xff");
+    assert_fails (s_read (&outer_schema, bytes, arena), s_err, BERTH_INVALID);
+    assert_string_equal (s_err.field, "map");
+    //  What was let in before stays readable, and bytes are bytes.
+    assert_ok (berth_unpack_own (&outer_schema, bytes, arena, &s_outer, &s_err), s_err);
+    bytes = BYTES_OF ("\x82\xa4name\xa1x\xa4" "data\xc4\x01\xff");
+    assert_ok (s_read (&outer_schema, bytes, arena), s_err);
+    bytes = BYTES_OF ("\x82\xa4name\xa1x\xa3map\x81\xa1\xffx");
+    assert_fails (s_read (&outer_schema, bytes, arena), s_err, BERTH_INVALID);
+}
+
+static void
 s_empty_bytes_and_lists_are_values (void **state)
 {
     (void) state;
@@ -270,6 +286,7 @@ main (void)
         cmocka_unit_test (s_put_and_clear),
         cmocka_unit_test (s_rows_write_their_nulls),
         cmocka_unit_test (s_any_keeps_null_and_bytes),
+        cmocka_unit_test (s_any_has_only_text_in_strings),
         cmocka_unit_test (s_empty_bytes_and_lists_are_values),
         cmocka_unit_test (s_bad_fields_are_named_by_their_path),
         cmocka_unit_test (s_what_is_no_map_is_refused),
