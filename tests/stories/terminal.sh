@@ -41,10 +41,11 @@ types 'until [ "$(stty size)" = "21 77" ]; do read -t 0.1 < /dev/tty; done; echo
 await_screen '^followed'
 
 say "Ctrl-C is the command's, and a shell that answers it lives on"
-types 'cat' Enter
+types '(trap "echo inter""rupted" INT; cat)' Enter
 types 'typed' Enter
 await_screen '^typed$'
-types C-c
+types C-c                           #  What is typed before it is answered goes with it
+await_screen '^(\^C)?interrupted'
 types 'echo al""ive' Enter
 await_screen '^alive'
 types 'exit 5' Enter
