@@ -3,6 +3,7 @@
 #include "exec_parts.h"
 
 #include "codec.h"
+#include "plant.h"
 #include "states.h"
 
 #include <stdlib.h>
@@ -171,6 +172,10 @@ s_fill_end (const live_t *live, exec_t *row, const request_t *req)
     berth_put (exec, row, cause, live->cause);
     if (live->has_exit_code)
         berth_put (exec, row, exit_code, live->exit_code);
+    if (PLANTED ("end-invented") && live->cause == exec_cause_PROVIDER_LOST) {
+        berth_put (exec, row, cause, exec_cause_EXITED);
+        berth_put (exec, row, exit_code, 0);
+    }
     if (live->has_signal)
         berth_put (exec, row, signal, live->signal);
     row->timed_out = live->timed_out;

@@ -16,6 +16,9 @@
 #define PROXY_MAGIC 0x92047001u
 #define STACK_BYTES (512 * 1024)
 
+//  Held through a call only where a test wants providers to delay each other.
+static pthread_mutex_t s_planted = PTHREAD_MUTEX_INITIALIZER;
+
 typedef struct call {
     struct call *next;
     letter_t letter;
@@ -213,19 +216,6 @@ s_next (proxy_t *self)
     return call;
 }
 
-static pthread_mutex_t s_planted = PTHREAD_MUTEX_INITIALIZER;
-
-static int
-s_run_planted (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_t *err)
-{
-    if (!PLANTED ("one-call-at-once"))
-        return s_run (turn, call, ret_result, err);
-    pthread_mutex_lock (&s_planted);
-    int rc = s_run (turn, call, ret_result, err);
-    pthread_mutex_unlock (&s_planted);
-    return rc;
-}
-
 static void *
 s_thread (void *args)
 {
@@ -240,7 +230,11 @@ s_thread (void *args)
         turn_t turn = { self, post, &call->letter, arena, 0 };
         berth_error_t err = { 0 };
         berth_bytes_t result = { NULL, 0 };
-        int rc = s_run_planted (&turn, call, &result, &err);
+        if (PLANTED ("one-call-at-once"))
+            pthread_mutex_lock (&s_planted);
+        int rc = s_run (&turn, call, &result, &err);
+        if (PLANTED ("one-call-at-once"))
+            pthread_mutex_unlock (&s_planted);
         if (rc)
             s_failed (self, call, &err);
         s_answer (&turn, result, rc ? &err : NULL);

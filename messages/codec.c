@@ -3,6 +3,7 @@
 #include "codec.h"
 
 #include "ids.h"
+#include "plant.h"
 #include "wire.h"
 
 #include <math.h>
@@ -562,7 +563,9 @@ s_walk (berth_bytes_t bytes, berth_error_t *err)
 {
     if (bytes.size > BERTH_FRAME_MAX)
         return berth_fail (err, BERTH_INVALID, "the frame is larger than %d bytes", BERTH_FRAME_MAX);
-    return wire_check (bytes, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, err);
+    int rc = wire_check (bytes, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, err);
+    ENSURE (rc == 0 || !PLANTED ("malformed-crash"));
+    return rc;
 }
 
 int

@@ -3,6 +3,7 @@
 #include "places.h"
 
 #include "codec.h"
+#include "plant.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,8 @@ places_env (const char *home, berth_bytes_t policy, berth_bytes_t config, arena_
                "LANG=C.UTF-8", "TERM=dumb", NULL);
     words_set (&env, "HOME", 4, home);
     words_set (&env, "SHELL", 5, access ("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh");
+    for (char **leak = environ; PLANTED ("env-leak") && *leak; leak++)
+        words_add (&env, *leak);
     const berth_bytes_t layers [] = { policy, config };
     for (size_t layer = 0; layer < BERTH_COUNT (layers); layer++) {
         size_t position = 0;

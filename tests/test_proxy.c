@@ -1,0 +1,201 @@
+//  test_proxy.c - proxies: a provider that hangs delays only itself, calls run beside each other, and
+//  what cannot be done is answered.
+
+#include "fixture.h"
+
+#include "clock.h"
+#include "codec.h"
+#include "proxy.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#define HANG_MS 3000                //  How long the hanging call may hang
+
+typedef struct {
+    char *folder;
+    context_t context;
+    proxy_t *proxies [2];
+    zactor_t *actors [2];
+    post_t *post;
+    zsock_t *inbox;                 //  Where answers come
+    arena_t *arena;
+} scene_t;
+
+static int
+s_setup (void **state)
+{
+    scene_t *self = calloc (1, sizeof *self);
+    assert_non_null (self);
+    zsys_init ();
+    self->folder = fixture_folder_new ();
+    self->arena = arena_new ();
+    self->context.host = (provider_host_t) {
+        .state = self->folder, .runtime = self->folder, .install_id = "x", .init_path = "/none",
+    };
+    self->context.wiring = wiring_new ();
+    const char *const names [] = { "fault", "fake" };
+    for (int index = 0; index < 2; index++) {
+        self->proxies [index] = proxy_new (&self->context, provider_by_name (names [index]));
+        self->actors [index] = zactor_new (proxy_actor, self->proxies [index]);
+    }
+    self->post = post_new (self->context.wiring);
+    self->inbox = wiring_take (self->context.wiring, ACTOR_REGISTRY, NULL, INBOX_INTERNAL);
+    *state = self;
+    return 0;
+}
+
+static int
+s_teardown (void **state)
+{
+    scene_t *self = *state;
+    for (int index = 0; index < 2; index++) {
+        zactor_destroy (&self->actors [index]);
+        proxy_destroy (&self->proxies [index]);
+    }
+    post_destroy (&self->post);
+    zsock_destroy (&self->inbox);
+    wiring_destroy (&self->context.wiring);
+    arena_destroy (&self->arena);
+    fixture_folder_destroy (&self->folder);
+    free (self);
+    return 0;
+}
+
+static void
+s_ask (scene_t *self, const char *provider, request_code_t type, const char *subject,
+       const void *body)
+{
+    letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) type, .roles = ROLE_INTERNAL,
+                        .answer_to = ACTOR_REGISTRY, .deadline_ms = berth_mono_ms () + HANG_MS };
+    snprintf (letter.subject, sizeof letter.subject, "%s", subject);
+    assert_int_equal (post_letter (self->post, ACTOR_PROXY, provider, INBOX_INTERNAL, &letter,
+                                   berth_pack (request_row (type)->request, body, self->arena),
+                                   (berth_bytes_t) { NULL, 0 }, NULL), 0);
+}
+
+static void
+s_probe (scene_t *self, const char *provider, const char *subject, const char *verb,
+         const char *how)
+{
+    berth_bytes_t config = berth_empty_map;
+    if (verb) {
+        //  {"faults": [{"verb": ..., "do": ...}]}
+        berth_bytes_t rule = any_set_text (berth_empty_map, "verb", verb, self->arena);
+        rule = any_set_text (rule, "do", how, self->arena);
+        uint8_t *list = arena_take (self->arena, rule.size + 1);
+        list [0] = 0x91;
+        memcpy (list + 1, rule.data, rule.size);
+        config = any_set (config, "faults", (berth_bytes_t) { list, rule.size + 1 }, self->arena);
+    }
+    else if (strcmp (provider, "fake") == 0)
+        config = any_set_text (config, "image", "debian", self->arena);
+    place_probe_t probe = { .driver = "sandbox", .config = config };
+    s_ask (self, provider, REQUEST_PLACE_PROBE, subject, &probe);
+}
+
+//  The next answer, which must come in time.
+static step_done_t
+s_answer (scene_t *self, int64_t within_ms)
+{
+    letter_t letter;
+    zmq_msg_t body, data;
+    zmq_pollitem_t item = { zsock_resolve (self->inbox), 0, ZMQ_POLLIN, 0 };
+    if (zmq_poll (&item, 1, (long) within_ms) != 1)
+        fail_msg ("no answer within %lld ms", (long long) within_ms);
+    assert_int_equal (post_receive (zsock_resolve (self->inbox), &letter, sizeof letter, &body,
+                                    &data), 0);
+    assert_int_equal (letter.type, REQUEST_STEP_DONE);
+    berth_error_t err = { 0 };
+    step_done_t done;
+    berth_bytes_t bytes = { arena_copy (self->arena, zmq_msg_data (&body), zmq_msg_size (&body)),
+                            zmq_msg_size (&body) };
+    assert_ok (berth_unpack_own (&step_done_schema, bytes, self->arena, &done, &err), err);
+    zmq_msg_close (&body);
+    zmq_msg_close (&data);
+    return done;
+}
+
+static const char *
+s_code (scene_t *self, const step_done_t *done)
+{
+    assert_false (done->ok);
+    return any_text (done->error, "code", self->arena);
+}
+
+static void
+test_hanging_provider_delays_nobody (void **state)
+{
+    scene_t *self = *state;
+    int64_t begun_ms = berth_mono_ms ();
+    s_probe (self, "fault", "hangs", "probe", "hang");
+    s_probe (self, "fault", "beside", NULL, NULL);
+    assert_string_equal (s_answer (self, HANG_MS / 2).subject, "beside");
+    s_probe (self, "fake", "other", NULL, NULL);
+    step_done_t done = s_answer (self, HANG_MS / 2);
+    assert_string_equal (done.subject, "other");
+    assert_true (done.ok);
+    done = s_answer (self, 2 * HANG_MS);
+    assert_string_equal (done.subject, "hangs");
+    assert_string_equal (s_code (self, &done), "provider_timeout");
+    assert_true (berth_mono_ms () - begun_ms >= HANG_MS);
+    assert_string_equal (any_text (any_get (done.error, "details"), "provider", self->arena),
+                         "fault");
+}
+
+static void
+test_failures_are_answers (void **state)
+{
+    scene_t *self = *state;
+    s_probe (self, "fault", "fails", "probe", "fail");
+    step_done_t done = s_answer (self, HANG_MS);
+    assert_string_equal (done.subject, "fails");
+    assert_string_equal (s_code (self, &done), "provider_error");
+    place_realize_t realize = { .lease = "44444444-4444-7444-8444-444444444444" };
+    realize.source = BYTES_OF ("/tmp");
+    s_ask (self, "fake", REQUEST_PLACE_REALIZE, "missing", &realize);
+    done = s_answer (self, HANG_MS);
+    assert_string_equal (s_code (self, &done), "unsupported");
+    own (arena) arena = arena_new ();
+    bus_provider_t stats;
+    proxy_stats (self->proxies [0], arena, &stats);
+    assert_int_equal (stats.failures, 1);
+    assert_string_equal (stats.last_error, "probe failed, as it was told to");
+}
+
+//  A provider that could not be opened says why, each time it is asked.
+static void
+test_broken_provider (void **state)
+{
+    scene_t *self = *state;
+    context_t context = self->context;
+    context.host.state = "/nowhere";
+    context.wiring = wiring_new ();
+    proxy_t *proxy = proxy_new (&context, provider_by_name ("fault"));
+    zactor_t *actor = zactor_new (proxy_actor, proxy);
+    post_t *post = self->post;
+    zsock_t *inbox = self->inbox;
+    self->post = post_new (context.wiring);
+    self->inbox = wiring_take (context.wiring, ACTOR_REGISTRY, NULL, INBOX_INTERNAL);
+    s_probe (self, "fault", "broken", NULL, NULL);
+    step_done_t done = s_answer (self, HANG_MS);
+    assert_string_equal (s_code (self, &done), "provider_unavailable");
+    zactor_destroy (&actor);
+    proxy_destroy (&proxy);
+    post_destroy (&self->post);
+    zsock_destroy (&self->inbox);
+    wiring_destroy (&context.wiring);
+    self->post = post;
+    self->inbox = inbox;
+}
+
+int
+main (void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+    const struct CMUnitTest tests [] = {
+        TEST (test_hanging_provider_delays_nobody), TEST (test_failures_are_answers),
+        TEST (test_broken_provider),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
