@@ -98,7 +98,7 @@ echo secret >"$here/closed/file"
 if [ "$(id -u)" != 0 ]; then
     chmod 000 "$here/closed/file"
     ends_with 16 berth run --on box --workspace "$here/closed" -- true
-    has "$output" "closed/file"
+    has "$output" "cannot read 'file'"
     chmod 600 "$here/closed/file"
 fi
 refused invalid_request cwd run.realize \

@@ -117,7 +117,7 @@ run = subprocess.run(sys.argv[1:] + ["run", "--", "sh", "-c", "tty || echo none"
 same(b"not a tty\nnone\n", run.stdout, "tty without one")
 END
 
-/usr/bin/python3 "$here/person.py" "$BERTH_BUILD/berth"
+TERM=xterm /usr/bin/python3 "$here/person.py" "$BERTH_BUILD/berth"
 await 20 eval '[ -z "$(ls -A "$BERTH_STATE/places")" ]'
 service_release
 nothing_left
