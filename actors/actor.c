@@ -157,7 +157,8 @@ s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
     if (incoming->letter.roles & ROLE_INTERNAL)
         return berth_unpack_own (req->row->request, incoming->body, req->arena, body, err);
     berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
-    return berth_unpack (req->row->request, packed, req->arena, body, err);
+    return berth_unpack (req->row->request, packed, req->arena, body, err)
+        || foreign_ids_check (req->row->request, body, err);
 }
 
 //  ---- idempotency keys

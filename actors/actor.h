@@ -108,6 +108,9 @@ void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_s
 int company_check (const char *given, const char *own, const char *noun, const char *id,
                    berth_error_t *err);
 
+//  Of a client's request: companies are [A-Za-z0-9._:-]+, other foreign ids have no control bytes.
+int foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t *err);
+
 //  On whose behalf a request came, for an activity entry.
 activity_note_t activity_note (const request_t *req, action_t action, const char *company,
                                const char *entity, const char *run, const char *agent,

@@ -23,6 +23,44 @@ id_new (const request_t *req)
     return text;
 }
 
+//  A company is a segment of a topic and of keys.
+static bool
+s_is_company (const char *text)
+{
+    static const char letters [] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789._:-";
+    return text [strspn (text, letters)] == 0;
+}
+
+//  Ids of the platform are opaque, but stand in logs and on terminals.
+static bool
+s_is_opaque (const char *text)
+{
+    while (*text && (unsigned char) *text >= 0x20 && *text != 0x7f)
+        text++;
+    return *text == 0;
+}
+
+int
+foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t *err)
+{
+    for (size_t index = 0; index < schema->count; index++) {
+        const berth_field_t *field = &schema->fields [index];
+        size_t size = strlen (field->name);
+        if (field->kind != KIND_STR || size < 2 || strcmp (field->name + size - 2, "Id"))
+            continue;
+        const char *text = *(const char *const *) ((const char *) body + field->offset);
+        bool company = strcmp (field->name, "companyId") == 0;
+        if (!text || (company ? s_is_company (text) : s_is_opaque (text)))
+            continue;
+        berth_error_set (err->field, sizeof err->field, "%s", field->name);
+        return berth_fail (err, BERTH_INVALID, company
+                           ? "field '%s' must be of letters, digits and . _ : -"
+                           : "field '%s' must not have control characters", field->name);
+    }
+    return 0;
+}
+
 int
 company_check (const char *given, const char *its_own, const char *noun, const char *id,
                berth_error_t *err)

@@ -41,6 +41,24 @@ s_create (stage_t *stage, const char *json)
 #define SSH "'driver':'ssh','config':{'host':'h','username':'u','remoteWorkspacePath':'/w'}"
 #define BWRAP "'driver':'sandbox','config':{'provider':'bubblewrap'}"
 
+//  ---- ids that are not ours
+
+static void
+test_foreign_ids (void **state)
+{
+    stage_t *stage = *state;
+    static const char *const companies [] = { "a/b", "a b", "a\\n", "\u00e9", NULL };
+    for (size_t index = 0; companies [index]; index++) {
+        char json [128];
+        snprintf (json, sizeof json, "{'companyId':'%s','name':'box','driver':'local'}",
+                  companies [index]);
+        berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_CREATE, json);
+        assert_int_equal (err.code, BERTH_INVALID);
+        assert_string_equal (err.field, "companyId");
+    }
+    s_create (stage, "{'companyId':'Ac-me_1.x:y','name':'box','driver':'local'}");
+}
+
 //  ---- create
 
 static void
@@ -558,7 +576,7 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_create), TEST (test_create_with_id), TEST (test_refusals),
+        TEST (test_foreign_ids), TEST (test_create), TEST (test_create_with_id), TEST (test_refusals),
         TEST (test_refusal_texts), TEST (test_ssh_defaults), TEST (test_plugin_and_local),
         TEST (test_test_providers), TEST (test_operator_only),
         TEST (test_validate_saves_nothing), TEST (test_ensure_local),

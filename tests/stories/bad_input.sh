@@ -43,6 +43,9 @@ refused invalid_request args exec.start '{"leaseId":"'"$lease"'","command":"true
 refused invalid_request config.memoryMb environment.create \
     '{"name":"x","driver":"sandbox","config":{"provider":"bubblewrap","memoryMb":"much"}}'
 
+refused invalid_request companyId lease.list '{"companyId":"a/b"}'
+refused invalid_request heartbeatRunId run.get '{"heartbeatRunId":"two\nlines"}'
+
 say "missing fields"
 refused invalid_request environmentId lease.acquire '{}'
 refused invalid_request name environment.create '{"driver":"local"}'
