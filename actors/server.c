@@ -143,7 +143,9 @@ s_bind (int type, const char *endpoint, berth_error_t *err)
     zsock_t *socket = zsock_new (type);
     ENSURE (socket);
     zsock_set_linger (socket, 500);
-    zsock_set_sndhwm (socket, 100000);
+    //  Of one client that does not read: all its streams' windows and then some. Beyond it, its
+    //  replies are dropped, and counted.
+    zsock_set_sndhwm (socket, type == ZMQ_ROUTER ? 16 * BERTH_UNANSWERED_MAX : 100000);
     zsock_set_rcvhwm (socket, 1000);
     zsock_set_backlog (socket, 1024);
     zsock_set_maxmsgsize (socket, BERTH_FRAME_MAX);

@@ -166,6 +166,7 @@ def walk_ends(bus, lease):
     again = bus.ask("exec.start", {"leaseId": lease["id"], "command": "cat", "stdin": True,
                                    "execId": started["id"]})
     same(started["id"], again["id"], "a repeated start")
+    bus.refused("deadline_exceeded", "exec.wait", {"execId": started["id"]}, deadlineMs=50)
     #  Of the 300 that wait, 256 may; the rest is told so, and a ping comes through
     waits = [bus.send("exec.wait", {"execId": started["id"]}) for _ in range(300)]
     bus.ping()
