@@ -5,7 +5,9 @@
 #
 #      foreign_client.py RUNTIME_DIRECTORY
 
+import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -364,6 +366,41 @@ def walk_req(endpoint, protocol, company):
     ask.close()
 
 
+# ---- the page itself
+
+def walk_page(runtime, company):
+    """The programs of messages/README.md run, and its bytes are what is sent."""
+    say("the examples of the page")
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "messages",
+                           "README.md")) as file:
+        page = file.read()
+    programs = re.findall(r"```python\n(.*?)```", page, re.S)
+    same(3, len(programs), "programs on the page")
+    names = {"hashlib": hashlib, "msgpack": msgpack, "zmq": zmq}
+    for program in programs:
+        exec(program.replace("/run/berth", runtime).replace('"acme"', repr(company)), names)
+        if "header" in names:
+            same("ok", names.pop("header")["status"], program)
+    same(True, bool(names["body"]["items"]), "lease.list of the page")
+    for name in ("bus", "ask"):
+        names[name].close(0)
+    packed = names["chained"](ZEROS, b"\xc4\x20" + ZEROS)
+    same(hashlib.blake2b(ZEROS + b"\xc4\0", digest_size=32).digest(), packed, "chained")
+
+    lines = re.findall(r"^(?:frame \d|you|service)? *((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: {2}|$| \.)",
+                       page, re.M)
+    written = " ".join(lines)
+    for said in ({"v": 1, "id": "a1", "type": "bus.ping"},
+                 {"v": 1, "id": "a1", "type": "bus.ping", "status": "ok"},
+                 {"v": 1, "id": "r1", "type": "exec.read", "status": "stream"},
+                 {"stream": "stdout", "offset": 0, "length": 4, "eof": False}, b"hell",
+                 {"v": 1, "id": "c1", "type": "stream.credit"}, {"id": "r1", "bytes": 4},
+                 b"o\n", {"offset": 0, "next": 6, "eof": True}):
+        wanted = (said if isinstance(said, bytes) else msgpack.packb(said)).hex(" ")
+        if wanted not in written:
+            fail("the page does not show %r: %s in\n%s" % (said, wanted, written))
+
+
 # ---- all of it
 
 def main(runtime):
@@ -393,6 +430,7 @@ def main(runtime):
         shutil.rmtree(folder)
     walk_activity(follower, environment, lease, run)
     walk_req(bus_endpoint, protocol, company)
+    walk_page(runtime, company)
     walk_frames(bus, company)
     walk_schemas(bus)
     walk_refusals(bus, bus_endpoint, paths[0], company)
