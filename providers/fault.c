@@ -29,7 +29,7 @@ BERTH_ENUM (fault_verb, FAULT_VERB);
 
 #define FAULT_KIND(X, T) \
     X (T, FAIL, "fail")     /* with `code` */ \
-    X (T, HANG, "hang")     /* until the deadline */ \
+    X (T, HANG, "hang")     /* until the deadline, or for `ms` */ \
     X (T, SLOW, "slow")     /* `ms`, then as usual */ \
     X (T, LOSE, "lose")     /* what runs in the place dies, and the verb says it was done */ \
     X (T, LIE,  "lie")      /* says it was done, and does nothing; acquire names another place */
@@ -38,7 +38,7 @@ BERTH_ENUM (fault_kind, FAULT_KIND);
 #define FAULT_RULE(F, T) \
     F (T, ENUM (fault_verb), verb, "verb", REQUIRED, 0, "Which verb goes wrong.") \
     F (T, ENUM (fault_kind), kind, "do", REQUIRED, 0, "How.") \
-    F (T, U64,   ms,        "ms",        OPTIONAL | POSITIVE, 3600000, "How slow (1000).") \
+    F (T, U64,   ms,        "ms",        OPTIONAL | POSITIVE, 3600000, "How slow (1000), how long it hangs (until the deadline).") \
     F (T, U64,   times,     "times",     OPTIONAL | POSITIVE, 1000000, "So often for each lease (always).") \
     F (T, STR,   code,      "code",      OPTIONAL, 64, "Code of a failure (provider_error).")
 BERTH_MESSAGE (fault_rule, FAULT_RULE);
@@ -126,6 +126,7 @@ s_follow (fault_t *self, fault_verb_t verb, berth_bytes_t from, const char *leas
     const char *name = berth_enum_text (&fault_verb_enum, (int) verb);
     for (size_t index = 0; index < config.faults.count; index++) {
         const fault_rule_t *rule = &config.faults.items [index];
+        int64_t until_ms;
         if (rule->verb != verb || !s_due (self, lease, index, rule->times))
             continue;
         switch (rule->kind) {
@@ -134,15 +135,15 @@ s_follow (fault_t *self, fault_verb_t verb, berth_bytes_t from, const char *leas
                                                    : BERTH_PROVIDER_ERROR,
                                    "%s failed, as it was told to", name);
             case fault_kind_HANG:
-                s_wait (deadline_ms);
+                until_ms = berth_mono_ms () + (int64_t) rule->ms;
+                s_wait (rule->ms && until_ms < deadline_ms ? until_ms : deadline_ms);
                 return berth_fail (err, BERTH_PROVIDER_TIMEOUT, "%s hung, as it was told to", name);
-            case fault_kind_SLOW: {
-                int64_t until_ms = berth_mono_ms () + (rule->ms ? (int64_t) rule->ms : SLOW_MS);
+            case fault_kind_SLOW:
+                until_ms = berth_mono_ms () + (rule->ms ? (int64_t) rule->ms : SLOW_MS);
                 s_wait (until_ms < deadline_ms ? until_ms : deadline_ms);
                 if (until_ms >= deadline_ms)
                     return berth_fail (err, BERTH_PROVIDER_TIMEOUT, "%s was too slow", name);
                 break;
-            }
             case fault_kind_LOSE:
             case fault_kind_LIE:
                 *ret_kind = rule->kind;

@@ -1,0 +1,172 @@
+//  test_retries.c - idempotency keys: what they remember, for whom, for how long.
+
+#include "fixture.h"
+
+#include "retries.h"
+
+#include <stdio.h>
+
+typedef struct {
+    char *folder;
+    store_t *store;
+    store_txn_t *txn;
+    arena_t *arena;
+} scene_t;
+
+static int
+s_setup (void **state)
+{
+    berth_error_t err = { 0 };
+    scene_t *self = calloc (1, sizeof *self);
+    assert_non_null (self);
+    self->folder = fixture_folder_new ();
+    self->arena = arena_new ();
+    assert_ok (store_open (self->folder, 64 << 20, &self->store, &err), err);
+    assert_ok (store_begin (self->store, &self->txn, &err), err);
+    *state = self;
+    return 0;
+}
+
+static int
+s_teardown (void **state)
+{
+    scene_t *self = *state;
+    store_txn_destroy (&self->txn);
+    store_destroy (&self->store);
+    fixture_folder_destroy (&self->folder);
+    arena_destroy (&self->arena);
+    free (self);
+    return 0;
+}
+
+static const retry_scope_t s_scope = { "p", "acme", "lease.acquire", "k" };
+static const int64_t s_now = 1700000000000;
+
+static void
+s_put (scene_t *self, const retry_scope_t *scope, const char *body, const char *subject,
+       const char *reply, int64_t now_ms)
+{
+    berth_error_t err = { 0 };
+    retry_t retry = {
+        .body = { (const uint8_t *) body, strlen (body) }, .subject = subject,
+        .reply = { (const uint8_t *) reply, reply ? strlen (reply) : 0 },
+    };
+    bool kept = false;
+    assert_ok (retry_put (self->txn, self->arena, scope, &retry, now_ms, &kept, &err), err);
+    assert_true (kept);
+}
+
+static int
+s_find (scene_t *self, const retry_scope_t *scope, const char *body, int64_t now_ms,
+        retry_t *ret_retry)
+{
+    berth_error_t err = { 0 };
+    berth_bytes_t bytes = { (const uint8_t *) body, strlen (body) };
+    int rc = retry_find (self->txn, self->arena, scope, bytes, now_ms, ret_retry, &err);
+    if (rc < 0)
+        assert_int_equal (err.code, BERTH_CONFLICT);
+    return rc;
+}
+
+static void
+test_remembers (void **state)
+{
+    scene_t *self = *state;
+    retry_t retry;
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 1);
+    s_put (self, &s_scope, "ask", "subject", NULL, s_now);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 0);
+    assert_string_equal (retry.subject, "subject");
+    s_put (self, &s_scope, "ask", NULL, "reply", s_now + 1);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now + 2, &retry), 0);
+    assert_null (retry.subject);
+    assert_bytes (retry.reply, BYTES_OF ("reply"));
+    assert_int_equal (s_find (self, &s_scope, "another", s_now, &retry), -1);
+}
+
+//  No two of principal, company, type and key run into each other.
+static void
+test_scopes (void **state)
+{
+    scene_t *self = *state;
+    static const retry_scope_t others [] = {
+        { "q", "acme", "lease.acquire", "k" }, { "p", "other", "lease.acquire", "k" },
+        { "p", "acme", "run.acquire", "k" }, { "p", "acme", "lease.acquire", "l" },
+        { "pa", "cme", "lease.acquire", "k" }, { "p", NULL, "lease.acquire", "k" },
+    };
+    retry_t retry;
+    s_put (self, &s_scope, "ask", "subject", NULL, s_now);
+    for (size_t index = 0; index < BERTH_COUNT (others); index++)
+        assert_int_equal (s_find (self, &others [index], "ask", s_now, &retry), 1);
+}
+
+static void
+test_large_replies_are_not_kept (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    static const uint8_t large [BERTH_REPLY_KEPT_MAX + 1];
+    retry_t retry = { .body = BYTES_OF ("ask"), .reply = { large, sizeof large } };
+    bool kept = true;
+    assert_ok (retry_put (self->txn, self->arena, &s_scope, &retry, s_now, &kept, &err), err);
+    assert_false (kept);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 1);
+    retry = (retry_t) { .body = BYTES_OF ("ask"), .reply = { large, sizeof large - 1 } };
+    assert_ok (retry_put (self->txn, self->arena, &s_scope, &retry, s_now, &kept, &err), err);
+    assert_true (kept);
+}
+
+//  A day; then it may be used anew, and is kept a day from there on.
+static void
+test_age (void **state)
+{
+    scene_t *self = *state;
+    retry_t retry;
+    s_put (self, &s_scope, "ask", "first", NULL, s_now);
+    int64_t later_ms = s_now + RETRIES_KEPT_MS;
+    assert_int_equal (s_find (self, &s_scope, "ask", later_ms, &retry), 0);
+    later_ms++;
+    assert_int_equal (s_find (self, &s_scope, "ask", later_ms, &retry), 1);
+    s_put (self, &s_scope, "ask", "second", NULL, later_ms);
+    //  The old ones go as new ones come, this one's first age too: it must not go with that.
+    for (int index = 0; index < 16; index++) {
+        char name [8];
+        snprintf (name, sizeof name, "k%d", index);
+        const retry_scope_t other = { "p", "acme", "lease.acquire", name };
+        s_put (self, &other, "ask", "x", NULL, later_ms + index);
+    }
+    assert_int_equal (s_find (self, &s_scope, "ask", later_ms + 16, &retry), 0);
+    assert_string_equal (retry.subject, "second");
+}
+
+static void
+test_old_ones_are_forgotten (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    char name [8];
+    retry_t retry;
+    for (int index = 0; index < 8; index++) {
+        snprintf (name, sizeof name, "k%d", index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+    }
+    //  Found by a clock that was set back: only what was swept is gone.
+    s_put (self, &s_scope, "ask", "x", NULL, s_now + RETRIES_KEPT_MS + 2);
+    for (int index = 0; index < 8; index++) {
+        snprintf (name, sizeof name, "k%d", index);
+        const retry_scope_t scope = { "p", "acme", "t", name };
+        int rc = retry_find (self->txn, self->arena, &scope, BYTES_OF ("ask"), s_now, &retry, &err);
+        assert_int_equal (rc, index < 2 ? 1 : 0);
+    }
+}
+
+int
+main (void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+    const struct CMUnitTest tests [] = {
+        TEST (test_remembers), TEST (test_scopes), TEST (test_large_replies_are_not_kept),
+        TEST (test_age), TEST (test_old_ones_are_forgotten),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
