@@ -125,9 +125,9 @@ static void
 test_probe_config (void **state)
 {
     stage_t *stage = *state;
-    //  A company may look like a path: the subject holds.
+    //  A company may have marks of its own: the subject holds.
     uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_PROBE_CONFIG,
-        "{'companyId':'a/b/c','driver':'sandbox','config':{'provider':'fake','image':'x'}}");
+        "{'companyId':'a:b.c','driver':'sandbox','config':{'provider':'fake','image':'x'}}");
     stage_serve (stage);
     const stage_sent_t *work = stage_work (stage, ACTOR_PROXY, 0);
     assert_string_equal (work->provider, "fake");
@@ -145,7 +145,7 @@ test_probe_config (void **state)
     assert_at (stage, entry, "companyId", "\"a/b/c\"");
     assert_at (stage, entry, "details", "{\"driver\":\"sandbox\",\"ok\":true,\"summary\":"
                "\"Fake sandbox provider is ready for image x.\",\"configTopLevelKeyCount\":2}");
-    assert_at (stage, stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'a/b/c'}"), "items",
+    assert_at (stage, stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'a:b.c'}"), "items",
                "[]");
 }
 
