@@ -142,7 +142,7 @@ test_probe_config (void **state)
     assert_int_equal (stage_entries (stage), 1);
     assert_at (stage, entry, "action", "\"environment.probed_unsaved\"");
     assert_at (stage, entry, "entityId", "\"unsaved\"");
-    assert_at (stage, entry, "companyId", "\"a/b/c\"");
+    assert_at (stage, entry, "companyId", "\"a:b.c\"");
     assert_at (stage, entry, "details", "{\"driver\":\"sandbox\",\"ok\":true,\"summary\":"
                "\"Fake sandbox provider is ready for image x.\",\"configTopLevelKeyCount\":2}");
     assert_at (stage, stage_ok (stage, REQUEST_ENVIRONMENT_LIST, "{'companyId':'a:b.c'}"), "items",
