@@ -130,7 +130,7 @@ test_age (void **state)
     s_put (self, &s_scope, "ask", "second", NULL, later_ms);
     //  The old ones go as new ones come, this one's first age too: it must not go with that.
     for (int index = 0; index < 16; index++) {
-        char name [8];
+        char name [16];
         snprintf (name, sizeof name, "k%d", index);
         const retry_scope_t other = { "p", "acme", "lease.acquire", name };
         s_put (self, &other, "ask", "x", NULL, later_ms + index);
@@ -144,7 +144,7 @@ test_old_ones_are_forgotten (void **state)
 {
     scene_t *self = *state;
     berth_error_t err = { 0 };
-    char name [8];
+    char name [16];
     retry_t retry;
     for (int index = 0; index < 8; index++) {
         snprintf (name, sizeof name, "k%d", index);
