@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 
@@ -305,6 +306,11 @@ def walk_activity(follower, environment, lease, run):
     follower.close()
     for name in ("five", "six"):
         rename(name)
+    stats = bus.ask("bus.stats")
+    until = time.monotonic() + PATIENCE
+    while stats["published"] < stats["seq"]:    # Else we come back in time for the last
+        same(True, time.monotonic() < until, "published in time")
+        stats = bus.ask("bus.stats")
     before = follower.gaps_by_head
     follower.open()
     follower.catch_up()
