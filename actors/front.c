@@ -455,6 +455,13 @@ s_sweep (front_t *self)
     while (peers_take_silent (self->peers, now_ms - BERTH_CLIENT_SILENCE_MS, &pending)) {
         self->silent++;
         s_cancel (self, &pending);
+        //  It may only be quiet: it is told, and can read on from where it was
+        berth_error_t err = { 0 };
+        (void) berth_fail (&err, BERTH_DEADLINE_EXCEEDED, "nothing was heard of this client for "
+                           "%d s: its stream has ended", BERTH_CLIENT_SILENCE_MS / 1000);
+        pending.ticket = 0;
+        s_refuse (self, &pending, &err);
+        arena_clear (self->arena);
     }
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
 }

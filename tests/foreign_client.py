@@ -4,6 +4,7 @@
 #  stands in messages/README.md and what bus.describe answers.
 #
 #      foreign_client.py RUNTIME_DIRECTORY
+#      foreign_client.py RUNTIME_DIRECTORY silent     only: who says nothing loses its streams
 
 import hashlib
 import os
@@ -448,11 +449,40 @@ def main(runtime):
     print("%d maps held against their schemas" % protocol.checked)
 
 
+def silent(runtime):
+    """Two follow a command that writes nothing: one says that it is there, one does not."""
+    endpoint = "ipc://" + os.path.join(runtime, "bus.sock")
+    bus, quiet = Bus(endpoint), Bus(endpoint)
+    bus.protocol = quiet.protocol = Protocol(bus.ask("bus.describe"))
+    company = "foreign-" + uuid.uuid4().hex[:8]
+    environment = bus.ask("environment.create", {
+        "companyId": company, "name": "x", "driver": "sandbox", "config": {"provider": "bubblewrap"}})
+    lease = bus.ask("lease.acquire", {"companyId": company, "environmentId": environment["id"]})
+    started = bus.ask("exec.start", {"leaseId": lease["id"], "command": "cat", "stdin": True})
+    follow = {"execId": started["id"], "follow": True}
+    stream, lost = (who.send("exec.read", follow, credit=100) for who in (bus, quiet))
+    wait = quiet.send("exec.wait", {"execId": started["id"]})
+    begun = time.monotonic()
+    while not quiet.socket.poll(5000):
+        bus.ask("stream.credit", {"id": stream, "bytes": 0})
+        same(True, time.monotonic() < begun + 60, "it ends in time")
+    silence = bus.protocol.limits["CLIENT_SILENCE_MS"] / 1000
+    if time.monotonic() - begun < silence - 1:
+        fail("its stream ended after %.1f s" % (time.monotonic() - begun))
+    same("deadline_exceeded", quiet.next(lost).body.get("code"), "the end of a silent client's stream")
+    bus.ask("exec.write", {"execId": started["id"], "eof": True}, data=b"still here")
+    same(b"still here", bus.next(stream).data, "the other goes on")
+    same("ok", bus.next(stream).status, "to its end")
+    same("ended", quiet.next(wait).body["state"], "nothing else is lost")
+    same(b"still here", quiet.ask_all("exec.read", follow)[0].data, "it reads on where it was")
+    bus.ask("lease.release", {"leaseId": lease["id"]})
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("foreign_client.py RUNTIME_DIRECTORY")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["silent"]):
+        sys.exit("foreign_client.py RUNTIME_DIRECTORY [silent]")
     try:
-        main(sys.argv[1])
+        (silent if sys.argv[2:] else main)(sys.argv[1])
     except (AssertionError, Failed):
         traceback.print_exc()
         zmq.Context.instance().destroy(0)
