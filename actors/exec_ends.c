@@ -75,7 +75,8 @@ live_ended (execs_t *self, live_t *live, const shim_message_t *message)
     live->ended_ms = message->ended_at;
     live->bytes [0] = message->stdout_bytes;
     live->bytes [1] = message->stderr_bytes;
-    snprintf (live->reason, sizeof live->reason, "%s", message->error ? message->error : "");
+    const char *usual = message->cause == exec_cause_LEASE_LOST ? "its lease ended" : "";
+    snprintf (live->reason, sizeof live->reason, "%s", message->error ? message->error : usual);
     s_over (self, live);
 }
 

@@ -78,5 +78,6 @@ same '' "$(ls -A "$BERTH_STATE/places")" "places"
 service_start
 same released "$(lease_state "$lease")"
 same lease_lost "$(berth --json exec show "$background" | field cause)"
+has "$(berth --json exec show "$background" | field reason)" "its lease ended"
 same "$expected" "$(berth exec logs --stream stdout "$exec" | sha256sum)"
 service_release
