@@ -400,10 +400,10 @@ s_handle (front_t *self, const envelope_t *env)
         memcpy (pending->id, header.id.data, header.id.size);
         pending->id_size = (uint8_t) header.id.size;
     }
-    if (rc)
-        self->malformed++;
-    if (rc || s_request (self, env, pending, peer, &header, &err))
+    if (rc || s_request (self, env, pending, peer, &header, &err)) {
+        self->malformed += err.code == BERTH_INVALID;
         s_refuse (self, pending, &err);
+    }
 }
 
 //  Returns whether there may be more.
