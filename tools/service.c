@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,18 +89,28 @@ s_nobody (const invocation_t *self, berth_error_t *err)
     return berth_fail (err, BERTH_UNREACHABLE, "no service answers at %s", self->endpoint);
 }
 
-//  A socket that is missing, or that nobody listens at, needs no waiting.
-static bool
-s_absent (const char *endpoint)
+//  Does somebody listen? Asked by the system, before ZeroMQ tries again and again: 0, or why not.
+static int
+s_knock (const char *endpoint)
 {
-    return strncmp (endpoint, "ipc://", 6) == 0 && endpoint [6] != '@' && access (endpoint + 6, F_OK);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strncmp (endpoint, "ipc://", 6) || endpoint [6] == '@'
+        || strlen (endpoint + 6) >= sizeof address.sun_path)
+        return 0;
+    memcpy (address.sun_path, endpoint + 6, strlen (endpoint + 6));
+    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return 0;
+    int rc = connect (fd, (struct sockaddr *) &address, sizeof address) ? errno : 0;
+    close (fd);
+    return rc == EAGAIN || rc == EINPROGRESS ? 0 : rc;
 }
 
 bool
 service_answers (const invocation_t *self)
 {
     berth_error_t err = { 0 };
-    if (s_absent (self->endpoint))
+    if (s_knock (self->endpoint))
         return false;
     own (berth_client) bus = berth_client_new (self->endpoint, &err);
     if (!bus)
@@ -111,7 +123,13 @@ service_answers (const invocation_t *self)
 int
 service_connect (invocation_t *self, berth_error_t *err)
 {
-    if (s_absent (self->endpoint))
+    int closed = s_knock (self->endpoint);
+    if (closed == EACCES || closed == EPERM) {
+        berth_error_set (err->remedy, sizeof err->remedy, "become that user, or start one of your own: "
+                         "berthd --state DIR &");
+        return berth_fail (err, BERTH_FORBIDDEN, "the service at %s is another user's", self->endpoint);
+    }
+    if (closed)
         return s_nobody (self, err);
     self->bus = berth_client_new (self->endpoint, err);
     if (!self->bus)

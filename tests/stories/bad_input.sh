@@ -162,9 +162,16 @@ else
 fi
 has "$output" "--state" "the remedy"
 
-say "a state directory from a newer version"
+say "a socket that nobody listens at is no reason to wait, another user's is no nobody"
 service_start
+if [ "$(id -u)" = 0 ]; then
+    cp "$BERTH_BUILD/berth" "$here/berth"
+    said 21 "another user" setpriv --reuid 64123 --regid 64123 --clear-groups "$here/berth" bus ping
+fi
 service_stop
+said 3 "start one" timeout 1 "$BERTH_BUILD/berth" bus ping
+
+say "a state directory from a newer version"
 /usr/bin/python3 - "$BERTH_STATE/store/data.mdb" <<'END'
 import re, struct, sys
 with open(sys.argv[1], "r+b") as file:
