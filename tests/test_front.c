@@ -451,6 +451,9 @@ test_silence (void **state)
     s_answer (self, alive.ticket, reply_status_OK, s_none);
     assert_string_equal (s_hear (self, self->client).id, "s");
     s_answer (self, waits.ticket, reply_status_OK, s_none);
+    heard_t heard = s_hear (self, silent);
+    assert_string_equal (heard.id, "s");            //  It is told, should it still listen
+    assert_string_equal (heard.status, "error");
     assert_string_equal (s_hear (self, silent).id, "waits");
     zsock_destroy (&silent);
 }
