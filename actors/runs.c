@@ -3,6 +3,7 @@
 #include "runs_inside.h"
 
 #include "page.h"
+#include "trials.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +118,9 @@ s_heartbeat (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
 static int
 s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) me;
     const step_done_t *done = req->body;
+    if (strncmp (done->step, TEST_STEP, sizeof TEST_STEP - 1) == 0)
+        return runs_test_done (me, req, txn, fx, err);
     const char *slash = strchr (done->subject, '/');
     ENSURE (slash);
     const char *company = arena_text (req->arena, done->subject, (size_t) (slash - done->subject));
@@ -182,6 +184,9 @@ s_expired (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, bert
 {
     runs_t *self = me;
     berth_error_t why = { 0 };
+    if (req->letter->type == REQUEST_ENVIRONMENT_TEST
+        || req->letter->type == REQUEST_ENVIRONMENT_TEST_END)
+        return runs_test_expired (me, req, txn, fx, err);
     const char *slash = strchr (req->subject, '/'), *space = strrchr (req->subject, ' ');
     ENSURE (slash && space > slash);
     const char *company = arena_text (req->arena, req->subject, (size_t) (slash - req->subject));
@@ -222,6 +227,8 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_RUN_HEARTBEAT] = s_heartbeat,
     [REQUEST_RUN_GET] = s_get,
     [REQUEST_RUN_LIST] = s_list,
+    [REQUEST_ENVIRONMENT_TEST] = runs_test,
+    [REQUEST_ENVIRONMENT_TEST_END] = runs_test_end,
     [REQUEST_STEP_DONE] = s_done,
     [REQUEST_STEP_PROGRESS] = s_progress,
 };
@@ -234,9 +241,11 @@ runs_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = RUNS_MAGIC;
     self->context = context;
+    self->trials = trials_new ();
     static const actor_spec_t spec = {
         .code = ACTOR_RUNS, .handlers = s_handlers, .fd = -1, .start = s_start,
-        .expired = s_expired, .rejoin = runs_rejoin,
+        .expired = s_expired, .rejoin = runs_rejoin, .tick = runs_test_tick,
+        .next_ms = runs_test_next_ms,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;
@@ -250,6 +259,7 @@ runs_destroy (runs_t **self_p)
         return;
     CHECK (self, RUNS_MAGIC);
     actor_destroy (&self->actor);
+    trials_destroy (&self->trials);
     self->magic = 0;
     free (self);
     *self_p = NULL;

@@ -28,10 +28,9 @@ s_persisted (const request_t *req, store_txn_t *txn, const char *workspace_id, c
     return 0;
 }
 
-//  The company's own local environment; not_found if it was never made.
-static int
-s_local (const request_t *req, store_txn_t *txn, const char *company, environment_t *ret_env,
-         berth_error_t *err)
+int
+runs_local (const request_t *req, store_txn_t *txn, const char *company, environment_t *ret_env,
+            berth_error_t *err)
 {
     store_key_t prefix = { 0 };
     key_text (&prefix, company);
@@ -57,7 +56,7 @@ s_selected (const request_t *req, store_txn_t *txn, const selection_t *selection
 {
     const char *id = selection->env;
     if (!id)
-        return s_local (req, txn, company, ret_env, err);
+        return runs_local (req, txn, company, ret_env, err);
     berth_error_set (err->environment_id, sizeof err->environment_id, "%s", id);
     if (environment_get (txn, req->arena, id, ret_env, err))
         return err->code == BERTH_NOT_FOUND
@@ -314,6 +313,10 @@ runs_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
 {
     if (req->letter->type == REQUEST_RUN_REALIZE)
         return runs_realize_again (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_ENVIRONMENT_TEST)
+        return runs_test_again (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_ENVIRONMENT_TEST_END)
+        return runs_test_end (me, req, txn, fx, err);
     if (req->letter->type != REQUEST_RUN_ACQUIRE)
         return runs_release (me, req, txn, fx, err);
     const run_acquire_t *ask = req->body;

@@ -14,6 +14,7 @@ struct runs {
     uint32_t magic;
     const context_t *context;
     actor_t *actor;
+    struct trials *trials;          //  Tests of environments that are under way
 };
 
 //  ---- runs.c
@@ -35,6 +36,9 @@ handler_fn runs_acquire;
 handler_fn runs_rejoin;             //  A retry of a request that waited
 int runs_leased (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
                  effects_t *fx, berth_error_t *err);
+//  The company's own local environment; environment_not_found if it was never made.
+int runs_local (const request_t *req, store_txn_t *txn, const char *company,
+                environment_t *ret_env, berth_error_t *err);
 void runs_send_acquire (const request_t *req, effects_t *fx, const run_t *run, int64_t deadline_ms);
 
 //  ---- runs_realize.c
@@ -50,5 +54,16 @@ int runs_released (const request_t *req, const step_done_t *done, run_t *run, st
                    effects_t *fx, berth_error_t *err);
 void runs_send_release (const request_t *req, effects_t *fx, const char *company, const char *run,
                         const char *status, const char *failure);
+
+//  ---- runs_test.c
+handler_fn runs_test;
+handler_fn runs_test_end;
+handler_fn runs_test_done;          //  An answer to a step whose name begins with TEST_STEP
+handler_fn runs_test_again;         //  A retry of one that waited
+handler_fn runs_test_expired;       //  The deadline of a client that waited
+handler_fn runs_test_tick;
+int64_t runs_test_next_ms (void *runs);
+
+#define TEST_STEP "test-"
 
 #endif

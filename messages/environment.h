@@ -146,6 +146,56 @@ BERTH_MESSAGE (environment_probe_config, ENVIRONMENT_PROBE_CONFIG);
     F (T, ANY,   details,   "details",   NULLABLE | OBJECT, 65536, "What was found.")
 BERTH_MESSAGE (probe_result, PROBE_RESULT);
 
+//  environment.test: can work really run there? (Paperclip: reference, section 8, "Test route".)
+#define TEST_STATUS(X, T) \
+    X (T, PASS, "pass") \
+    X (T, WARN, "warn") \
+    X (T, FAIL, "fail")
+BERTH_ENUM (test_status, TEST_STATUS);
+
+#define TEST_LEVEL(X, T) \
+    X (T, INFO,  "info") \
+    X (T, WARN,  "warn") \
+    X (T, ERROR, "error")
+BERTH_ENUM (test_level, TEST_LEVEL);
+
+#define TEST_CHECK(F, T) \
+    F (T, STR,   code,      "code",      REQUIRED, 64, "environment_lease_acquire_failed, environment_command_passed...") \
+    F (T, ENUM (test_level), level, "level", REQUIRED, 0, "info, warn or error; the worst one is the status.") \
+    F (T, STR,   message,   "message",   REQUIRED, 512, "One sentence.") \
+    F (T, STR,   detail,    "detail",    NULLABLE, 1024, "What lies below; of a command: the end of its output.") \
+    F (T, STR,   hint,      "hint",      NULLABLE, 512, "What can be done about it.")
+BERTH_MESSAGE (test_check, TEST_CHECK);
+
+#define ENVIRONMENT_TEST(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Who asks.") \
+    F (T, ID,    id,        "environmentId", NULLABLE, 36, "The environment; null and absent: the company's own local one.") \
+    F (T, STR,   adapter,   "adapterType", NULLABLE, 128, "The adapter that would run there (default: any).") \
+    F (T, STRS,  commands,  "commands",  OPTIONAL, 32, "Shell texts; each is run and is a check of its own.") \
+    F (T, BOOL,  hold,      "hold",      OPTIONAL, 0, "Unless the test fails, keep its place for environment.testEnd, at most 5 min.") \
+    F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL | POSITIVE, 300000, "For each command (60,000); all of them have 5 min.")
+BERTH_MESSAGE (environment_test, ENVIRONMENT_TEST);
+
+#define ENVIRONMENT_TESTED(F, T) \
+    F (T, ID,    lease,     "leaseId",   NULLABLE, 36, "The lease that is held: environment.testEnd takes it.") \
+    F (T, STR,   adapter,   "adapterType", NULLABLE, 128, "As asked.") \
+    F (T, ENUM (test_status), status, "status", REQUIRED, 0, "pass; warn: it could not be tried; fail.") \
+    F (T, LIST (test_check), checks, "checks", REQUIRED, 40, "What was found, in order; none: nothing to say.") \
+    F (T, TIME,  tested_at, "testedAt",  REQUIRED, 0, "When it was known.") \
+    F (T, ANY,   target,    "executionTarget", NULLABLE, 65536, "How to execute in what is held, as of lease.target.")
+BERTH_MESSAGE (environment_tested, ENVIRONMENT_TESTED);
+
+#define TEST_ENDING(X, T) \
+    X (T, RELEASED, "released") \
+    X (T, FAILED,   "failed")
+BERTH_ENUM (test_ending, TEST_ENDING);
+
+#define ENVIRONMENT_TEST_END(F, T) \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease that environment.test holds.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, ENUM (test_ending), status, "status", OPTIONAL, 0, "released (default), or failed: what the caller found.")
+BERTH_MESSAGE (environment_test_end, ENVIRONMENT_TEST_END);
+
 //  Capabilities (reference, 2.5), the maps in Paperclip's shapes.
 #define CAPABILITIES(F, T) \
     F (T, ANY,   adapters,  "adapters",  REQUIRED, 65536, "[{adapterType, drivers {..}, sandboxProviders {..}}]") \

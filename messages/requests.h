@@ -67,6 +67,8 @@ enum {
     X (ENVIRONMENT_CHECK,    "environment.checkSelection", environment_check, environment_checked, REGISTRY, ALL_, READ, "May this environment be selected here?") \
     X (ENVIRONMENT_PROBE,    "environment.probe",       environment_ref,     probe_result,      REGISTRY, WORK_, WRITE, "Try whether work can run there.") \
     X (ENVIRONMENT_PROBE_CONFIG, "environment.probeConfig", environment_probe_config, probe_result, REGISTRY, WORK_, WRITE, "Try a config that is not saved.") \
+    X (ENVIRONMENT_TEST,     "environment.test",        environment_test,    environment_tested, RUNS,    WORK_, WRITE, "Lease a place there, run commands as checks, and give it back.") \
+    X (ENVIRONMENT_TEST_END, "environment.testEnd",     environment_test_end, lease,            RUNS,     WORK_, WRITE, "Give back the place that a test holds.") \
     X (PROVIDER_LIST,        "provider.list",           nothing,             provider_page,     REGISTRY, ALL_,  READ,  "List providers.") \
     X (PROVIDER_GET,         "provider.get",            provider_ref,        provider_info,     REGISTRY, ALL_,  READ,  "Show one provider.") \
     X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ,  "Try whether a provider works here.") \

@@ -23,6 +23,13 @@ BERTH_SCHEMA (environment_check, ENVIRONMENT_CHECK, 0, "A selection to check.");
 BERTH_SCHEMA (environment_checked, ENVIRONMENT_CHECKED, 0, "Whether it may be selected.");
 BERTH_SCHEMA (environment_probe_config, ENVIRONMENT_PROBE_CONFIG, SCHEMA_STRICT, "A config to try.");
 BERTH_SCHEMA (probe_result, PROBE_RESULT, 0, "What a probe found.");
+BERTH_ENUM_TABLE (test_status, TEST_STATUS);
+BERTH_ENUM_TABLE (test_level, TEST_LEVEL);
+BERTH_ENUM_TABLE (test_ending, TEST_ENDING);
+BERTH_SCHEMA (test_check, TEST_CHECK, SCHEMA_ROW, "What a test found.");
+BERTH_SCHEMA (environment_test, ENVIRONMENT_TEST, 0, "Test an environment.");
+BERTH_SCHEMA (environment_tested, ENVIRONMENT_TESTED, SCHEMA_ROW, "How a test went.");
+BERTH_SCHEMA (environment_test_end, ENVIRONMENT_TEST_END, 0, "End a test that holds its place.");
 BERTH_SCHEMA (capabilities, CAPABILITIES, 0, "What drivers, providers and adapters can do.");
 
 //  workspace.h
@@ -182,6 +189,8 @@ static const berth_schema_t *const s_schemas [] = {
     &environment_delete_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,
     &environment_probe_config_schema, &probe_result_schema, &capabilities_schema,
+    &test_check_schema, &environment_test_schema, &environment_tested_schema,
+    &environment_test_end_schema,
     &workspace_schema, &workspace_config_schema, &workspace_create_schema,
     &workspace_update_schema, &workspace_ref_schema, &workspace_list_schema,
     &workspace_page_schema, &realized_workspace_schema, &workspace_progress_schema,

@@ -10,8 +10,20 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 //  ---- the usual command
+
+//  A probe or a test that says no is for scripts to see.
+static bool
+s_says_no (const invocation_t *self, const berth_schema_t *schema, berth_bytes_t reply)
+{
+    const char *status = schema == &environment_tested_schema
+        ? any_text (reply, "status", self->arena) : NULL;
+    if (status)
+        return strcmp (status, "fail") == 0;
+    return schema == &probe_result_schema && !any_truth (reply, "ok", false);
+}
 
 static int
 s_usual (invocation_t *self, berth_error_t *err)
@@ -26,8 +38,8 @@ s_usual (invocation_t *self, berth_error_t *err)
             || output_reply (&out, row->reply, reply, first, self->arena, err) < 0)
             return -1;
         berth_bytes_t next = any_get (reply, "nextCursor");
-        if (any_is_null (next))     //  A probe that says no is for scripts to see
-            return row->reply == &probe_result_schema && !any_truth (reply, "ok", false);
+        if (any_is_null (next))
+            return s_says_no (self, row->reply, reply);
         if (!self->common.all) {
             if (!out.json && !out.quiet)
                 output_note ("there is more: --all, or --cursor %s",
