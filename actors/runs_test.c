@@ -333,14 +333,13 @@ runs_test (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     return 0;
 }
 
-//  It may have ended in this very batch.
+//  The answer, out of its room: another test may take that before this one is sent.
 static void
-s_joined (void *actor, const request_t *req, const void *what, effects_t *fx)
+s_tell (const trial_t *self, const request_t *req, effects_t *fx)
 {
-    runs_t *runs = actor;
-    trial_t *trial = trials_find (runs->trials, what);
-    if (trial && trial->phase == TRIAL_DONE)
-        s_finish (trial, req, fx);
+    berth_bytes_t answer = { arena_copy (req->arena, self->answer.data, self->answer.size),
+                             self->answer.size };
+    effects_reply_packed (fx, req, answer);
 }
 
 int
@@ -351,13 +350,10 @@ runs_test_again (void *me, const request_t *req, store_txn_t *txn, effects_t *fx
     const trial_t *trial = trials_find (self->trials, req->subject);
     if (!trial || trial->cancelled)
         return runs_test (me, req, txn, fx, err);
-    if (trial->phase == TRIAL_DONE) {
-        effects_reply_packed (fx, req, (berth_bytes_t) {
-            arena_copy (req->arena, trial->answer.data, trial->answer.size), trial->answer.size });
-        return 0;
-    }
-    effects_wait (fx, req, req->subject);
-    effects_call (fx, req, s_joined, me, arena_string (req->arena, req->subject));
+    if (trial->phase == TRIAL_DONE)
+        s_tell (trial, req, fx);
+    else
+        effects_wait (fx, req, req->subject);   //  Before what settles it in this very batch
     return 0;
 }
 
@@ -395,7 +391,7 @@ s_cancel (void *actor, const request_t *req, const void *what, effects_t *fx)
     trial_t *trial = trials_find (runs->trials, what);
     berth_error_t why = { 0 };
     if (trial && trial->answer.size) {
-        effects_reply_packed (fx, req, trial->answer);
+        s_tell (trial, req, fx);
         return;
     }
     if (trial && trial->lease)
