@@ -444,12 +444,14 @@ s_answers (front_t *self)
     return true;
 }
 
-static void
+//  Returns whether something was sent.
+static bool
 s_sweep (front_t *self)
 {
     int64_t now_ms = berth_mono_ms ();
     if (now_ms - self->swept_ms < SWEEP_MS)
-        return;
+        return false;
+    bool sent = false;
     self->swept_ms = now_ms;
     pending_t pending;
     while (peers_take_silent (self->peers, now_ms - BERTH_CLIENT_SILENCE_MS, &pending)) {
@@ -462,8 +464,10 @@ s_sweep (front_t *self)
         pending.ticket = 0;
         s_refuse (self, &pending, &err);
         arena_clear (self->arena);
+        sent = true;
     }
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
+    return sent;
 }
 
 void
@@ -486,10 +490,10 @@ front_actor (zsock_t *pipe, void *args)
             break;
         if (fds [0].revents)
             running = pipe_runs (pipe);
-        bool answers = more || fds [1].revents, clients = answers || fds [2].revents;
+        bool swept = s_sweep (self);
+        bool answers = more || fds [1].revents, clients = answers || swept || fds [2].revents;
         more = answers && s_answers (self);
         more |= clients && s_clients (self);
-        s_sweep (self);
     }
     (void) s_answers (self);    //  What the others said before they stopped
     zsock_destroy (&self->router);

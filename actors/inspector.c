@@ -216,6 +216,16 @@ s_describe (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     return 0;
 }
 
+//  Behind the reply: whoever asked is to hear it.
+static void
+s_stop (void *me, const request_t *req, const void *what, effects_t *fx)
+{
+    (void) req;
+    (void) fx;
+    inspector_t *self = me;
+    self->parts.stop (self->parts.stop_context, *(const bool *) what);
+}
+
 static int
 s_shutdown (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
@@ -225,7 +235,8 @@ s_shutdown (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     const bus_shutdown_t *ask = req->body;
     nothing_t nothing = { 0 };
     effects_reply (fx, req, &nothing_schema, &nothing);
-    self->parts.stop (self->parts.stop_context, ask->release);
+    effects_call (fx, req, s_stop, self,
+                  arena_copy (req->arena, &ask->release, sizeof ask->release));
     return 0;
 }
 
