@@ -122,27 +122,42 @@ s_expire (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
                                       : "it reached the end of maxLeaseMs", err);
 }
 
-//  Leases whose deadline has come; the next one decides when the next tick is due.
+//  Leases of a state whose deadline has come, to *ret_count of due; the next one decides when the
+//  next tick is due.
+static int
+s_find_due (leases_t *self, const request_t *req, store_txn_t *txn, lease_state_t state, lease_t *due,
+            size_t *ret_count, berth_error_t *err)
+{
+    store_key_t prefix = { 0 };
+    key_byte (&prefix, (uint8_t) state);
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
+        return -1;
+    int rc = 0;
+    while (*ret_count < LEASES_TICK_MAX
+           && (rc = walk_next (&walk, req->arena, &due [*ret_count], err)) == 0) {
+        const lease_t *lease = &due [*ret_count];
+        int64_t early_ms = PLANTED ("early-expiry") ? 1000 : 0;
+        if (!lease->expires_at)
+            break;                  //  It and all behind it never expire
+        if (lease->deadline_mono_ms - early_ms > req->mono_ms) {
+            leases_due (self, lease->deadline_mono_ms - early_ms);
+            break;
+        }
+        ++*ret_count;
+    }
+    walk_end (&walk);
+    return rc < 0 ? -1 : 0;
+}
+
 static int
 s_expire_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
               berth_error_t *err)
 {
     lease_t *due = arena_array (req->arena, LEASES_TICK_MAX, lease_t);
     size_t count = 0;
-    store_walk_t walk;
-    if (walk_begin (&walk, txn, INDEX_LEASE_DUE, NULL, NULL, err))
-        return -1;
-    int rc = 0;
-    while (count < LEASES_TICK_MAX && (rc = walk_next (&walk, req->arena, &due [count], err)) == 0) {
-        int64_t early_ms = PLANTED ("early-expiry") ? 1000 : 0;
-        if (due [count].deadline_mono_ms - early_ms > req->mono_ms) {
-            leases_due (self, due [count].deadline_mono_ms - early_ms);
-            break;
-        }
-        count++;
-    }
-    walk_end (&walk);
-    if (rc < 0)
+    if (s_find_due (self, req, txn, lease_state_ACTIVE, due, &count, err)
+        || s_find_due (self, req, txn, lease_state_PENDING, due, &count, err))
         return -1;
     if (count == LEASES_TICK_MAX)
         leases_due (self, req->mono_ms);

@@ -22,6 +22,7 @@ struct publisher {
     arena_t *arena;
     atomic_uint_fast64_t published;
     int64_t heads_due_ms;
+    uint64_t subscriptions;         //  Of all subscribers
 };
 
 //  ---- the log, on request
@@ -97,6 +98,11 @@ s_subscriptions (publisher_t *self)
     uint8_t frame [300];
     int size;
     while ((size = zmq_recv (socket, frame, sizeof frame, ZMQ_DONTWAIT)) >= 0) {
+        if (size < 1)
+            continue;
+        self->subscriptions = frame [0] ? self->subscriptions + 1
+                            : self->subscriptions ? self->subscriptions - 1 : 0;
+        wiring_followed (self->context->wiring, self->subscriptions > 0);
         if (size < 2 || (size_t) size > sizeof frame)
             continue;
         uint8_t *slash = memchr (frame + 1, '/', (size_t) size - 1);
@@ -137,6 +143,8 @@ s_publish (publisher_t *self)
         return false;
     }
     uint64_t last = store_last_seq (txn), seq = self->published;
+    if (!self->subscriptions)
+        seq = last;                 //  Nobody hears it; who comes asks for what it missed
     for (size_t sent = 0; seq < last && sent < PUBLISHER_TURN_MAX; sent++) {
         activity_t row;
         berth_bytes_t packed;

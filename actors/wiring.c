@@ -18,6 +18,7 @@ struct wiring {
     uint32_t magic;
     unsigned number;                //  In this process: a name is free some time after its socket
     zsock_t *inboxes [SLOTS] [2];   //  Until their actor takes them
+    atomic_bool followed;           //  Somebody subscribed to activity
 };
 
 struct post {
@@ -98,6 +99,13 @@ wiring_take (wiring_t *self, actor_code_t actor, const char *provider, inbox_t i
 {
     CHECK (self, WIRING_MAGIC);
     return take (self->inboxes [s_slot (actor, provider)] [inbox]);
+}
+
+void
+wiring_followed (wiring_t *self, bool followed)
+{
+    CHECK (self, WIRING_MAGIC);
+    self->followed = followed;
 }
 
 post_t *
@@ -195,6 +203,8 @@ post_answer (post_t *self, uint64_t ticket, reply_status_t status, berth_bytes_t
 void
 post_kick (post_t *self)
 {
+    if (!self->wiring->followed)
+        return;
     void *socket = s_target (self, ACTOR_PUBLISHER, INBOX_INTERNAL);
     (void) zmq_send (socket, "", 0, ZMQ_DONTWAIT);      //  A lost kick costs only time
 }

@@ -35,8 +35,12 @@ int post_letter (post_t *self, actor_code_t to, const char *provider, inbox_t in
 int post_answer (post_t *self, uint64_t ticket, reply_status_t status, berth_bytes_t body,
                  berth_bytes_t data, zmq_free_fn *data_free);
 
-//  Tells the publisher that the log has grown. A lost kick costs only time.
+//  Tells the publisher that the log has grown. A lost kick costs only time; while nobody follows,
+//  none is sent.
 void post_kick (post_t *self);
+
+//  Does anybody follow? The publisher says so; any thread may.
+void wiring_followed (wiring_t *self, bool followed);
 
 //  Receives one message without waiting: 0, or -1 if there is none. `head` gets the first frame
 //  (letter or answer), which must have exactly its size; body and data are to be closed with

@@ -1,7 +1,7 @@
 //  activity_log.c - owns the tables `activity` (by seq) and `heads` (by company).
 //
-//  activity: key u64 seq, value the packed entry. heads: key company, value u64 companySeq + hash;
-//  key company + u64 companySeq, value u64 seq.
+//  activity: key u64 seq, value the packed entry. heads: key company + u64 companySeq, value u64 seq.
+//  The end of a company's log is its last entry.
 
 #include "activity_log.h"
 
@@ -10,11 +10,6 @@
 
 #include <sodium.h>
 #include <string.h>
-
-typedef struct {
-    uint64_t company_seq;
-    uint8_t hash [32];
-} head_t;
 
 static store_key_t
 s_seq_key (uint64_t seq)
@@ -25,7 +20,7 @@ s_seq_key (uint64_t seq)
 }
 
 static store_key_t
-s_head_key (const char *company)
+s_company_key (const char *company)
 {
     store_key_t key = { 0 };
     key_text (&key, company);
@@ -35,21 +30,56 @@ s_head_key (const char *company)
 static store_key_t
 s_entry_key (const char *company, uint64_t company_seq)
 {
-    store_key_t key = s_head_key (company);
+    store_key_t key = s_company_key (company);
     key_up (&key, company_seq);
     return key;
 }
 
+//  The seq of a company's last entry; 0 if it has none.
 static int
-s_head (store_txn_t *txn, const char *company, head_t *ret_head, berth_error_t *err)
+s_last (store_txn_t *txn, const char *company, uint64_t *ret_seq, berth_error_t *err)
 {
-    store_key_t key = s_head_key (company);
-    berth_bytes_t value;
-    *ret_head = (head_t) { 0 };
-    int rc = store_raw_get (txn, DB_HEADS, &key, &value, err);
-    if (rc == 0 && value.size == sizeof *ret_head)
-        memcpy (ret_head, value.data, sizeof *ret_head);
-    return rc < 0 ? -1 : 0;
+    //  The largest key there can be, and from there one step back.
+    store_key_t key = s_entry_key (company, UINT64_MAX);
+    size_t prefix = key.size - sizeof (uint64_t);
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_HEADS), &cursor);
+    if (rc)
+        return store_fail (err, rc, "reading the log");
+    MDB_val at = { key.size, key.data }, value;
+    rc = mdb_cursor_get (cursor, &at, &value, MDB_SET_RANGE);
+    rc = mdb_cursor_get (cursor, &at, &value, rc ? MDB_LAST : MDB_PREV);
+    *ret_seq = 0;
+    if (rc == 0 && at.mv_size == key.size && value.mv_size == sizeof *ret_seq
+        && memcmp (at.mv_data, key.data, prefix) == 0)
+        memcpy (ret_seq, value.mv_data, sizeof *ret_seq);
+    mdb_cursor_close (cursor);
+    return rc && rc != MDB_NOTFOUND ? store_fail (err, rc, "reading the log") : 0;
+}
+
+static int
+s_head (store_txn_t *txn, arena_t *arena, const char *company, store_head_t *ret_head,
+        berth_error_t *err)
+{
+    if (strcmp (txn->head.company, company) == 0) {
+        *ret_head = txn->head;
+        return 0;
+    }
+    *ret_head = (store_head_t) { 0 };
+    size_t length = strlen (company);
+    ENSURE (length < sizeof ret_head->company);
+    memcpy (ret_head->company, company, length);
+    uint64_t seq;
+    activity_t row;
+    if (s_last (txn, company, &seq, err))
+        return -1;
+    if (seq == 0)
+        return 0;
+    if (activity_at (txn, arena, seq, &row, NULL, err) || row.hash.size != sizeof ret_head->hash)
+        return berth_fail (err, BERTH_INTERNAL, "the last entry of the log cannot be read");
+    ret_head->company_seq = row.company_seq;
+    memcpy (ret_head->hash, row.hash.data, sizeof ret_head->hash);
+    return 0;
 }
 
 void
@@ -69,8 +99,8 @@ activity_hash (const activity_t *row, const uint8_t before [32], arena_t *arena,
 int
 activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note, berth_error_t *err)
 {
-    head_t head;
-    if (s_head (txn, note->company, &head, err))
+    store_head_t head;
+    if (s_head (txn, arena, note->company, &head, err))
         return -1;
     activity_t row = {
         .seq = store_next_seq (txn),
@@ -95,14 +125,12 @@ activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note, ber
 
     store_key_t by_seq = s_seq_key (row.seq);
     store_key_t by_company = s_entry_key (row.company, row.company_seq);
-    store_key_t head_key = s_head_key (row.company);
     uint64_t seq = row.seq;
     if (store_raw_put (txn, DB_ACTIVITY, &by_seq, berth_pack (&activity_schema, &row, arena), err)
         || store_raw_put (txn, DB_HEADS, &by_company,
-                          (berth_bytes_t) { (const uint8_t *) &seq, sizeof seq }, err)
-        || store_raw_put (txn, DB_HEADS, &head_key,
-                          (berth_bytes_t) { (const uint8_t *) &head, sizeof head }, err))
+                          (berth_bytes_t) { (const uint8_t *) &seq, sizeof seq }, err))
         return -1;
+    txn->head = head;
     return 0;
 }
 
@@ -126,7 +154,7 @@ activity_next (store_txn_t *txn, arena_t *arena, const char *company, uint64_t a
                activity_t *ret_row, berth_error_t *err)
 {
     store_key_t key = s_entry_key (company, after + 1);
-    size_t prefix = s_head_key (company).size;
+    size_t prefix = s_company_key (company).size;
     MDB_cursor *cursor;
     int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_HEADS), &cursor);
     if (rc)
@@ -148,9 +176,9 @@ int
 activity_end (store_txn_t *txn, arena_t *arena, const char *company, activity_head_t *ret_head,
               berth_error_t *err)
 {
-    head_t head;
+    store_head_t head;
     activity_t first;
-    if (s_head (txn, company, &head, err))
+    if (s_head (txn, arena, company, &head, err))
         return -1;
     int rc = activity_next (txn, arena, company, 0, &first, err);
     if (rc < 0)

@@ -32,7 +32,7 @@ struct store {
 };
 
 static const char *const s_names [DB_COUNT] = {
-    [DB_META] = "meta", [DB_ENVIRONMENTS] = "environments", [DB_WORKSPACES] = "workspaces",
+    [DB_MAIN] = NULL, [DB_META] = "meta", [DB_ENVIRONMENTS] = "environments", [DB_WORKSPACES] = "workspaces",
     [DB_LEASES] = "leases", [DB_RUNS] = "runs", [DB_EXECS] = "execs", [DB_INDEX] = "index",
     [DB_ACTIVITY] = "activity", [DB_HEADS] = "heads", [DB_KEYS] = "keys"
 };
@@ -123,6 +123,32 @@ s_put_meta_number (store_txn_t *txn, const char *name, uint64_t number, berth_er
                           (berth_bytes_t) { (const uint8_t *) &number, sizeof number }, err);
 }
 
+//  ---- the counters, in one record
+
+typedef struct {
+    uint64_t seq, generation;
+} counters_t;
+
+static counters_t
+s_counters (store_txn_t *txn)
+{
+    store_key_t key = s_meta_key ("counters");
+    berth_bytes_t value;
+    counters_t counters = { 0 };
+    if (store_raw_get (txn, DB_MAIN, &key, &value, NULL) == 0 && value.size == sizeof counters)
+        memcpy (&counters, value.data, sizeof counters);
+    return counters;
+}
+
+static int
+s_put_counters (store_txn_t *txn, berth_error_t *err)
+{
+    store_key_t key = s_meta_key ("counters");
+    counters_t counters = { txn->seq, txn->generation };
+    return store_raw_put (txn, DB_MAIN, &key,
+                          (berth_bytes_t) { (const uint8_t *) &counters, sizeof counters }, err);
+}
+
 //  ---- transactions
 
 static int
@@ -149,8 +175,9 @@ store_begin (store_t *self, store_txn_t **ret_txn, berth_error_t *err)
 {
     if (s_txn (self, NULL, 0, ret_txn, err))
         return -1;
-    (*ret_txn)->seq = s_meta_number (*ret_txn, "seq");
-    (*ret_txn)->generation = s_meta_number (*ret_txn, "generation");
+    counters_t counters = s_counters (*ret_txn);
+    (*ret_txn)->seq = counters.seq;
+    (*ret_txn)->generation = counters.generation;
     return 0;
 }
 
@@ -170,6 +197,7 @@ store_child (store_txn_t *parent, store_txn_t **ret_txn, berth_error_t *err)
         return -1;
     (*ret_txn)->seq = parent->seq;
     (*ret_txn)->generation = parent->generation;
+    (*ret_txn)->head = parent->head;
     return 0;
 }
 
@@ -182,6 +210,7 @@ s_commit_child (store_txn_t *txn, berth_error_t *err)
         return store_fail (err, rc, "committing a part");
     txn->parent->seq = txn->seq;
     txn->parent->generation = txn->generation;
+    txn->parent->head = txn->head;
     txn->parent->writes += txn->writes;
     txn->parent->counters_changed |= txn->counters_changed;
     return 0;
@@ -190,9 +219,7 @@ s_commit_child (store_txn_t *txn, berth_error_t *err)
 static int
 s_commit_whole (store_txn_t *txn, berth_error_t *err)
 {
-    if (txn->counters_changed
-        && (s_put_meta_number (txn, "seq", txn->seq, err)
-            || s_put_meta_number (txn, "generation", txn->generation, err)))
+    if (txn->counters_changed && s_put_counters (txn, err))
         return -1;
     int rc = mdb_txn_commit (txn->txn);
     txn->txn = NULL;
@@ -251,7 +278,7 @@ store_next_seq (store_txn_t *txn)
 uint64_t
 store_last_seq (store_txn_t *txn)
 {
-    return txn->writes_allowed ? txn->seq : s_meta_number (txn, "seq");
+    return txn->writes_allowed ? txn->seq : s_counters (txn).seq;
 }
 
 //  ---- opening

@@ -7,11 +7,19 @@
 
 #include <lmdb.h>
 
-//  One LMDB database each; all secondary indexes share INDEX, told apart by their first byte.
+//  One LMDB database each; MAIN is the one that names the others, and is rewritten by every commit:
+//  the counters stand in it, because there they cost no page. All secondary indexes share INDEX, told apart by their first byte.
 typedef enum {
-    DB_META, DB_ENVIRONMENTS, DB_WORKSPACES, DB_LEASES, DB_RUNS, DB_EXECS, DB_INDEX, DB_ACTIVITY,
+    DB_MAIN, DB_META, DB_ENVIRONMENTS, DB_WORKSPACES, DB_LEASES, DB_RUNS, DB_EXECS, DB_INDEX, DB_ACTIVITY,
     DB_HEADS, DB_KEYS, DB_COUNT
 } store_db_t;
+
+//  The end of a company's activity.
+typedef struct {
+    char company [65];              //  "" for none
+    uint64_t company_seq;
+    uint8_t hash [32];
+} store_head_t;
 
 struct store_txn {
     uint32_t magic;
@@ -23,6 +31,7 @@ struct store_txn {
     uint64_t seq;                   //  Last of the activity log
     uint64_t generation;            //  Last fencing number
     bool counters_changed;
+    store_head_t head;              //  Of the company that wrote last, so that it need not be read
 };
 
 MDB_dbi store_dbi (const store_txn_t *txn, store_db_t db);

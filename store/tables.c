@@ -116,21 +116,14 @@ s_lease_by_workspace (const void *row, store_key_t *key)
     return true;
 }
 
+//  Within a state, what is due first comes first; a lease without a deadline is never due.
 static bool
 s_lease_live (const void *row, store_key_t *key)
 {
     const lease_t *lease = row;
     key_byte (key, (uint8_t) lease->state);
+    key_up (key, lease->expires_at ? (uint64_t) lease->deadline_mono_ms : UINT64_MAX);
     return !lease_settled (lease->state);
-}
-
-static bool
-s_lease_due (const void *row, store_key_t *key)
-{
-    const lease_t *lease = row;
-    key_up (key, (uint64_t) lease->deadline_mono_ms);
-    return lease->expires_at
-        && (lease->state == lease_state_ACTIVE || lease->state == lease_state_PENDING);
 }
 
 static bool
@@ -206,7 +199,6 @@ static const index_row_t s_indexes [INDEX_COUNT] = {
     [INDEX_LEASE_BY_RUN]         = { TABLE_LEASES, s_lease_by_run },
     [INDEX_LEASE_BY_WORKSPACE]   = { TABLE_LEASES, s_lease_by_workspace },
     [INDEX_LEASE_LIVE]           = { TABLE_LEASES, s_lease_live },
-    [INDEX_LEASE_DUE]            = { TABLE_LEASES, s_lease_due },
     [INDEX_RUN_LIST]             = { TABLE_RUNS, s_run_list },
     [INDEX_RUN_DUE]              = { TABLE_RUNS, s_run_due },
     [INDEX_EXEC_LIST]            = { TABLE_EXECS, s_exec_list },

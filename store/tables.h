@@ -26,8 +26,7 @@
     X (LEASE_BY_ENVIRONMENT, LEASES,      "environment, lastUsedAt down, createdAt down", "lease.list") \
     X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "run.release") \
     X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
-    X (LEASE_LIVE,          LEASES,       "state, of unsettled ones",                     "start, stats") \
-    X (LEASE_DUE,           LEASES,       "deadline on the monotonic clock",              "expiry") \
+    X (LEASE_LIVE,          LEASES,       "state, deadline, of unsettled ones",           "start, stats, expiry") \
     X (RUN_LIST,            RUNS,         "company, updatedAt down",                      "run.list") \
     X (RUN_DUE,             RUNS,         "of those with a step under way",               "start") \
     X (EXEC_LIST,           EXECS,        "company, createdAt down",                      "exec.list") \
