@@ -294,12 +294,12 @@ proxy_new (const context_t *context, const provider_t *provider)
     return self;
 }
 
-void
+bool
 proxy_destroy (proxy_t **self_p)
 {
     proxy_t *self = *self_p;
     if (!self)
-        return;
+        return true;
     CHECK (self, PROXY_MAGIC);
     struct timespec until;
     clock_gettime (CLOCK_MONOTONIC, &until);
@@ -314,7 +314,7 @@ proxy_destroy (proxy_t **self_p)
     pthread_mutex_unlock (&self->lock);
     *self_p = NULL;
     if (hangs)
-        return;                     //  The process is about to end; its thread still uses all this
+        return false;
     while (self->first) {
         call_t *call = self->first;
         self->first = call->next;
@@ -327,6 +327,7 @@ proxy_destroy (proxy_t **self_p)
     pthread_cond_destroy (&self->work);
     self->magic = 0;
     free (self);
+    return true;
 }
 
 static void

@@ -19,9 +19,9 @@ enum { PROXY_WAITING_MAX = 100000, PROXY_PROGRESS_MS = 100 };
 //  provider_unavailable with the reason.
 proxy_t *proxy_new (const context_t *context, const provider_t *provider);
 
-//  Waits for calls under way (each ends by its deadline; at most a second is waited for those
-//  that do not), then closes the provider.
-void proxy_destroy (proxy_t **self_p);
+//  Waits for calls under way, at most a second, then closes the provider. false: a call runs on, and
+//  with it all that it uses; the process is to end without taking that away.
+bool proxy_destroy (proxy_t **self_p);
 void proxy_actor (zsock_t *pipe, void *args);
 
 //  For bus.stats, from any thread; strings in arena.

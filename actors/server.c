@@ -372,10 +372,18 @@ server_destroy (server_t **self_p)
     registry_destroy (&self->registry);
     publisher_destroy (&self->publisher);
     front_destroy (&self->front);
+    bool quiet = true;
     while (self->proxies_count)
-        proxy_destroy (&self->proxies [--self->proxies_count]);
+        quiet &= proxy_destroy (&self->proxies [--self->proxies_count]);
     zsock_destroy (&self->router);
     zsock_destroy (&self->xpub);
+    if (!quiet) {
+        //  A provider hangs in its call: its thread must not find its feet gone when it wakes up.
+        //  What it does is taken up again from its row.
+        log_event ("stopped", "hanging=provider");
+        store_destroy (&self->context.store);
+        _exit (0);
+    }
     wiring_destroy (&self->context.wiring);
     spawner_destroy (&self->context.host.spawner);
     store_destroy (&self->context.store);

@@ -200,6 +200,55 @@ test_start (void **state)
     assert_int_equal (stage_entries (stage), 0);
 }
 
+//  Each of ten thousand is asked for again, by one step, in one batch.
+enum { MANY = 10000 };
+
+typedef struct {
+    uint8_t seen [MANY];
+    size_t count;
+} many_t;
+
+static void
+s_count (void *context, actor_code_t to, const char *provider, const letter_t *letter,
+         reply_status_t status, berth_bytes_t body, berth_bytes_t data, data_free_fn *data_free)
+{
+    many_t *many = context;
+    (void) provider;
+    (void) status;
+    (void) body;
+    (void) data;
+    (void) data_free;
+    assert_int_equal (to, ACTOR_PROXY);
+    assert_int_equal (letter->type, REQUEST_PLACE_RESUME);
+    size_t index = strtoul (letter->subject + 24, NULL, 10);
+    assert_true (index < MANY && !many->seen [index]);
+    many->seen [index] = 1;
+    many->count++;
+}
+
+static void
+test_start_many (void **state)
+{
+    stage_t *stage = *state;
+    static many_t many;
+    berth_error_t err = { 0 };
+    own (arena) arena = arena_new ();
+    store_txn_t *txn;
+    assert_ok (store_begin (stage->store, &txn, &err), err);
+    for (int index = 0; index < MANY; index++) {
+        lease_t lease = stage_lease (stage, KEPT, BOX, lease_state_ACTIVE);
+        lease.id = arena_printf (arena, "00000000-0000-7000-8000-%012d", index);
+        lease.place = place_state_OPEN;
+        lease.provider = "bubblewrap";
+        lease.config = berth_empty_map;
+        assert_ok (lease_put (txn, arena, &lease, &err), err);
+    }
+    assert_ok (store_commit (&txn, &err), err);
+    lease_stage_restart (stage);
+    actor_serve_start (stage->actor, stage->now_ms, stage->mono_ms, s_count, &many);
+    assert_int_equal (many.count, MANY);
+}
+
 static void
 test_start_lost (void **state)
 {
@@ -248,7 +297,8 @@ main (void)
         LEASE_TEST (test_renew), LEASE_TEST (test_expiry), LEASE_TEST (test_idle),
         LEASE_TEST (test_client_deadline), LEASE_TEST (test_client_deadline_race),
         LEASE_TEST (test_client_deadline_detached), LEASE_TEST (test_start),
-        LEASE_TEST (test_start_lost), LEASE_TEST (test_start_other_boot),
+        LEASE_TEST (test_start_many), LEASE_TEST (test_start_lost),
+        LEASE_TEST (test_start_other_boot),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
