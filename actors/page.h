@@ -12,6 +12,10 @@ typedef struct {
     size_t rows, bytes, elements;
 } page_t;
 
+//  Rows looked at for one page, at most: a filter that hits nothing does not read the whole table at
+//  once. A page may then hold fewer rows, or none, and has a cursor all the same.
+enum { PAGE_LOOKED_AT_MAX = 20000 };
+
 //  Counts one more row. false: it does not fit any more, the page ends before it. The first row
 //  always fits.
 bool page_takes (page_t *self, uint64_t limit, const berth_schema_t *schema, const void *row,

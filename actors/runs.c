@@ -79,17 +79,19 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     run_page_t page = { .items = { 0, items } };
     page_t weight = { 0 };
     const char *last = NULL;
-    int rc;
-    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
+    int rc = 0;
+    for (int looked = 0; looked < PAGE_LOOKED_AT_MAX; looked++) {
+        if ((rc = walk_next (&walk, req->arena, &row, err)))
+            break;
         if (!ask->state || row.state == ask->state) {
-            if (!page_takes (&weight, limit, &run_schema, &row, req->arena)) {
-                page.next = last;
+            if (!page_takes (&weight, limit, &run_schema, &row, req->arena))
                 break;
-            }
             items [page.items.count++] = row;
         }
         last = walk_cursor (&walk, req->arena);
     }
+    if (rc == 0)
+        page.next = last;           //  There is more, or it was not looked at
     walk_end (&walk);
     if (rc < 0)
         return -1;

@@ -62,6 +62,12 @@ runs_released (const request_t *req, const step_done_t *done, run_t *run, store_
     if (!done->ok) {
         berth_error_t why;
         error_from_body (done->error, req->arena, &why);
+        const char *cause = arena_string (req->arena, why.text);
+        if (!why.cause [0])
+            berth_error_set (why.cause, sizeof why.cause, "%s (%s)", cause,
+                             berth_code_text (why.code));
+        (void) berth_fail (&why, BERTH_LEASE_RELEASE_FAILED, "Failed to release leases of run: %s",
+                           cause);
         effects_settle_error (fx, req->arena, subject, &why);
         return 0;                   //  The row keeps its step: the next start asks again
     }

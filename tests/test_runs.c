@@ -365,6 +365,26 @@ test_release (void **state)
     assert_at (stage, stage_entry (stage, 0), "action", "\"run.released\"");
 }
 
+//  It stays on its way: the next start asks again.
+static void
+test_release_fails (void **state)
+{
+    stage_t *stage = *state;
+    s_acquired (stage);
+    uint64_t ticket = stage_queue (stage, REQUEST_RUN_RELEASE, R1 (""));
+    stage_serve (stage);
+    letter_t step = s_step (stage, ACTOR_LEASES, REQUEST_LEASE_RELEASE_FOR_RUN);
+    stage_queue_done (stage, &step, false, "{'code':'store_full','message':'no room','retryable':true}");
+    stage_serve (stage);
+    berth_error_t err = s_error (stage, ticket);
+    assert_int_equal (err.code, BERTH_LEASE_RELEASE_FAILED);
+    assert_string_equal (err.cause, "no room (store_full)");
+    assert_string_equal (s_state (stage), "releasing");
+    s_restart (stage);
+    stage_start (stage);
+    s_step (stage, ACTOR_LEASES, REQUEST_LEASE_RELEASE_FOR_RUN);
+}
+
 //  A run that the bus never saw may have leases all the same.
 static void
 test_release_unknown (void **state)
@@ -554,7 +574,7 @@ main (void)
         TEST (test_resolve), TEST (test_refusals), TEST (test_acquire), TEST (test_acquire_fails),
         TEST (test_acquire_says_what_is), TEST (test_long_names), TEST (test_realize),
         TEST (test_realize_fails), TEST (test_realize_refusals), TEST (test_release),
-        TEST (test_release_unknown), TEST (test_release_acquiring), TEST (test_deadline),
+        TEST (test_release_unknown), TEST (test_release_fails), TEST (test_release_acquiring), TEST (test_deadline),
         TEST (test_deadline_of_one), TEST (test_restart), TEST (test_keys),
         TEST (test_key_of_released), TEST (test_heartbeat),
     };
