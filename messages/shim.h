@@ -101,6 +101,7 @@ BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
     F (T, ID,    place,     "placeId",   REQUIRED, 36, "The place.") \
     F (T, U64,   generation, "generation", REQUIRED, 0, "Of its lease.") \
     F (T, BYTES, folder,    "folder",    REQUIRED, 4096, "The place's folder on the host; shim.log and place.msgpack are in it.") \
+    F (T, BYTES, spools,    "spools",    OPTIONAL, 4000, "Folder of all spools: one is made there in advance, as .spare-<place>.") \
     F (T, BYTES, socket,    "socket",    REQUIRED, 107, "Where to listen.") \
     F (T, BLOBS, argv,      "argv",      REQUIRED, 4096, "What to execute: walls around berth-init, or berth-init. {INIT_FD} in an argument becomes the number of init's socket.") \
     F (T, BLOBS, args_fd,   "argsFd",    OPTIONAL, 65536, "Arguments handed over by --args FD, NUL separated; {INIT_FD}, {SECCOMP_FD}, {INFO_FD} are replaced; argv names the descriptor as {ARGS_FD}.") \

@@ -36,6 +36,7 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
     berth_put (shim_open, open, generation, ask->generation);
     open->folder = words_bytes (place->folder);
     open->socket = words_bytes (place->socket);
+    open->spools = words_bytes (arena_printf (arena, "%s/spool", places_state (self)));
     if (berth_has (place_record, &place->record, uid))
         berth_put (shim_open, open, uid, place->record.uid);
     if (how->plan (how->context, ask, place, arena, &plan, err))

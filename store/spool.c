@@ -196,6 +196,32 @@ spool_prepare (spool_t *self)
         (void) s_roll (self, &ignored);
 }
 
+bool
+spool_prepared (const spool_t *self)
+{
+    CHECK (self, SPOOL_MAGIC);
+    return self->file >= 0;
+}
+
+int
+spool_adopt (spool_t *self, const char *from, const char *folder, uint64_t max_bytes, int on_full,
+             berth_error_t *err)
+{
+    CHECK (self, SPOOL_MAGIC);
+    ENSURE (self->file >= 0 && !self->ended && self->at [0] + self->at [1] == 0);
+    spool_head_t head;
+    spool_head_make (&head, self->last, on_full, self->at);
+    if (on_full != self->on_full
+        && pwrite (self->file, &head, sizeof head, 0) != (ssize_t) sizeof head)
+        return s_fail_write (err, "the spool cannot be written");
+    self->on_full = on_full;
+    self->max = max_bytes ? max_bytes : SPOOL_DEFAULT_MAX;
+    if (renameat2 (AT_FDCWD, from, AT_FDCWD, folder, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EEXIST ? berth_fail (err, BERTH_CONFLICT, "the exec was started before")
+                           : s_fail_write (err, "the spool's folder cannot be made");
+}
+
 void
 spool_destroy (spool_t **self_p)
 {

@@ -71,9 +71,16 @@ int spool_end (spool_t *self, const void *end, size_t size, bool sync, berth_err
 //  was started before. Not synced.
 int spool_start (const char *folder, berth_error_t *err);
 
+//  Gives a prepared spool, open under the folder `from`, to an exec: one rename (microseconds, where
+//  making a folder and a file costs tenths of milliseconds), with the same meaning as spool_start.
+//  It must be empty; limit and policy become those of the call.
+int spool_adopt (spool_t *self, const char *from, const char *folder, uint64_t max_bytes,
+                 int on_full, berth_error_t *err);
+
 //  Makes the first segment before there is anything to put into it, so that the first byte need not
 //  wait for it. What fails here fails again, and is told, at the first append.
 void spool_prepare (spool_t *self);
+bool spool_prepared (const spool_t *self);      //  Has it one?
 
 //  ---- readers
 

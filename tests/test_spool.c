@@ -382,6 +382,44 @@ test_readers_beside_a_writer (void **state)
     }
 }
 
+//  A spool that was made in advance becomes an exec's by one rename, and is as good as any.
+static void
+test_adopt (void **state)
+{
+    (void) state;
+    berth_error_t err = { 0 };
+    char spare [4200], again [4200];
+    snprintf (spare, sizeof spare, "%s-spare", s_folder);
+    snprintf (again, sizeof again, "%s-again", s_folder);
+    assert_int_equal (rmdir (s_folder), 0);
+    spool_t *spool = NULL, *late = NULL;
+    assert_ok (spool_open (spare, 0, SPOOL_DROP_OLDEST, &spool, &err), err);
+    assert_false (spool_prepared (spool));
+    spool_prepare (spool);
+    assert_true (spool_prepared (spool));
+    assert_ok (spool_adopt (spool, spare, s_folder, 8 * 1024, SPOOL_DROP_NEW, &err), err);
+    assert_int_equal (access (spare, F_OK), -1);
+    assert_int_equal (s_put (spool, SPOOL_STDOUT, 6 * 1024), 0);
+    assert_int_equal (s_put (spool, SPOOL_STDOUT, 6 * 1024), 0);        //  Now the new limit holds
+    spool_size_t size;
+    spool_size (spool, &size);
+    assert_int_equal (size.kept_bytes, 8 * 1024);
+    assert_true (size.truncated);
+    //  One that was started before is not started again
+    assert_ok (spool_open (again, 0, SPOOL_DROP_OLDEST, &late, &err), err);
+    spool_prepare (late);
+    assert_fails (spool_adopt (late, again, s_folder, 0, SPOOL_DROP_OLDEST, &err), err,
+                  BERTH_CONFLICT);
+    spool_destroy (&late);
+    spool_destroy (&spool);
+    assert_ok (spool_remove (again, &err), err);
+    //  And a writer that comes later reads the policy that was given
+    spool = s_open (8 * 1024, SPOOL_DROP_NEW);
+    spool_size (spool, &size);
+    assert_int_equal (size.stdout_bytes, 12 * 1024);
+    spool_destroy (&spool);
+}
+
 static void
 test_start_and_end (void **state)
 {
@@ -485,6 +523,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_torn_tail, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_damage_in_the_middle, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_readers_beside_a_writer, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_adopt, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_start_and_end, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_no_end_from_output, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_full_disk, s_setup, s_teardown),

@@ -112,6 +112,7 @@ shim_close_tick (shim_t *self, int64_t now)
         return;
     }
     cgroup_remove (&self->cgroup);
+    shim_spare_remove (self);
     char path [4200];
     snprintf (path, sizeof path, "%.*s", (int) self->open.socket.size,
               (const char *) self->open.socket.data);

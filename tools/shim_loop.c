@@ -47,6 +47,8 @@ s_due (const shim_t *self)
     }
     if (self->closing && self->close_at < due)
         due = self->close_at;
+    if (self->spare_at && self->spare_at < due)
+        due = self->spare_at;
     return due;
 }
 
@@ -61,6 +63,8 @@ s_tick (shim_t *self)
     }
     if (self->closing)
         shim_close_tick (self, now);
+    else if (self->spare_at && self->spare_at <= now)
+        shim_spare_make (self);
 }
 
 void

@@ -292,9 +292,12 @@ s_build (shim_t *self, berth_bytes_t frame, berth_error_t *err)
         return -1;
     const char *ends_by = cgroup_ends_by (&self->cgroup);
     self->opened.ends_by = ends_by ? ends_by : self->open.pid_namespace ? "pidns" : "pgroup";
-    //  Log and record are made while the walls are being built
+    //  Log, record and a spool are made while the walls are being built
     if (shim_launch (self, frame, by_rlimits, err) || s_open_log (self, err)
-        || shim_write_record (self, err) || s_wait_for_init (self, err))
+        || shim_write_record (self, err))
+        return -1;
+    shim_spare_make (self);
+    if (s_wait_for_init (self, err))
         return -1;
     if (listen (self->listener.fd, SHIM_CONNECTIONS_MAX))
         return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the place's socket cannot listen");
@@ -311,6 +314,7 @@ s_undo (shim_t *self)
     while (!shim_end_processes (self))
         continue;
     cgroup_remove (&self->cgroup);
+    shim_spare_remove (self);
     if (self->listener.fd >= 0) {
         char path [128] = { 0 };
         memcpy (path, self->open.socket.data, self->open.socket.size);

@@ -251,9 +251,7 @@ shim_child_start (shim_t *self, peer_t *peer, const shim_message_t *ask)
     berth_error_t err = { 0 };
     int64_t now_ms = berth_wall_ms ();
     spool_t *spool = NULL;
-    int on_full = ask->on_full ? (int) ask->on_full : SPOOL_DROP_OLDEST;
-    if (spool_start (folder, &err)
-        || spool_open (folder, ask->spool_max, on_full, &spool, &err)) {
+    if (shim_spare_take (self, ask, folder, &spool, &err)) {
         shim_refuse (self, peer, ask->exec, "%s: %s", berth_code_text (err.code), err.text);
         return;
     }

@@ -142,10 +142,22 @@ struct shim {
     ended_t ended [SHIM_ENDED_MAX];
     size_t ended_next;
     size_t sinks_count;
+    spool_t *spare;                 //  For the next exec, made in advance; NULL: none,
+    char spare_folder [4200];       //  under this name
+    int64_t spare_at;               //  When to make it; 0: not
     exec_cause_t closing;           //  Why the place is being closed; 0: it is not
     int64_t close_at;               //  When its processes are ended
     bool done;
 };
+
+//  ---- shim_spare.c
+
+//  Makes a spool in advance, if the place was told where; no harm if it cannot.
+void shim_spare_make (shim_t *self);
+//  The spool of a new exec: the spare one, or a fresh one.
+int shim_spare_take (shim_t *self, const shim_message_t *ask, const char *folder,
+                     spool_t **ret_spool, berth_error_t *err);
+void shim_spare_remove (shim_t *self);
 
 //  ---- shim_loop.c
 

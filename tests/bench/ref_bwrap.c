@@ -67,7 +67,11 @@ s_memory_file (const char *data, size_t size, int number)
 static void
 s_run_one (const walls_t *walls, int64_t *ret_first_ns, int64_t *ret_end_ns)
 {
-    static char *const environment [] = { "PATH=/usr/bin:/bin", NULL };
+    //  What a command finds in a place: the same command, so the same environment.
+    static char *const environment [] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/home/berth",
+        "LANG=C.UTF-8", "TERM=dumb", NULL
+    };
     static char bytes [65536];
     int out [2], status;
     int64_t start = bench_now_ns ();
