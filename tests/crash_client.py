@@ -17,6 +17,7 @@ from foreign_bus import Bus, Failed, Follower, Protocol, fail, new_id, same, say
 BERTHD, STATE, KILLS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 RUN = os.path.join(STATE, "run")
 COMPANY = "acme"
+WORK = os.path.join(os.path.dirname(STATE), "work")
 SETTLED = ("released", "expired", "failed")
 LOG = open(os.path.join(os.path.dirname(STATE), "berthd.log"), "ab")
 
@@ -78,7 +79,7 @@ class Client(threading.Thread):
         self.random = random.Random(seed)
         self.environments, self.workspaces = environments, workspaces
         self.bus = Bus("ipc://%s/bus.sock" % RUN)
-        self.held, self.released, self.refused = {}, [], 0
+        self.held, self.released, self.refused, self.runs = {}, [], 0, 0
         self.running = True
         self.error = None
 
@@ -89,7 +90,34 @@ class Client(threading.Thread):
         except BaseException as error:      # Told to the main thread, which fails
             self.error = error
 
+    def turn_run(self):
+        """A whole run: acquire, realize, an exec, release; each under a key of its own."""
+        run = {"companyId": COMPANY, "heartbeatRunId": new_id()}
+        row = call(self.bus, "run.acquire", dict(run, selectedEnvironmentId=self.environments[0]),
+                   new_id())
+        lease = row["lease"]["id"]
+        body = dict(run, executionWorkspace={"cwd": WORK, "source": "task_session"})
+        key = new_id()
+        row = call(self.bus, "run.realize", body, key)
+        record = row["workspaceRealization"]
+        same(record, call(self.bus, "run.realize", body, key)["workspaceRealization"],
+             "the record of a retry")
+        end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
+                                          "command": "cat", "args": ["file"]}, new_id())
+        same(b"content", end["stdout"], "what the exec of a run wrote")
+        same(0, end["exec"]["exitCode"], "its end")
+        reply = call(self.bus, "run.release", run, new_id())
+        same([], reply["errors"], "errors of a release")
+        row = call(self.bus, "lease.get", {"leaseId": lease})
+        if row["state"] not in SETTLED:
+            fail("the run was released, it says, but its lease %s is %s" % (lease, row["state"]))
+        self.released.append(lease)
+        self.runs += 1
+
     def turn(self):
+        if self.random.random() < 0.25:
+            self.turn_run()
+            return
         if self.held and self.random.random() < 0.5:
             lease = self.random.choice(sorted(self.held))
             row = call(self.bus, "lease.release", {"leaseId": lease}, new_id())
@@ -152,7 +180,7 @@ def check_log(bus, follower):
         follower.repair()
     changes = {}
     for entry, _ in follower.entries:
-        if entry["entityType"] == "environment_lease":
+        if entry["action"].startswith("environment.lease_"):
             changes.setdefault(entry["entityId"], []).append(entry["action"].split("lease_")[1])
     for lease, actions in changes.items():
         for once in ("pending", "acquired", "releasing", "released"):
@@ -189,6 +217,9 @@ def main():
     seed = int(os.environ.get("BERTH_SEED", random.randrange(1 << 30)))
     say("BERTH_SEED=%d" % seed)
     chance = random.Random(seed)
+    os.mkdir(WORK)
+    with open(os.path.join(WORK, "file"), "w") as file:
+        file.write("content")
     service = Service()
     service.start()
     bus = Bus("ipc://%s/bus.sock" % RUN, None)
@@ -234,8 +265,9 @@ def main():
     settle(bus)
     check_log(bus, follower)
     same([], [name for name in os.listdir(os.path.join(STATE, "places")) if len(name) == 36], "places")
-    say("%d kills, %d leases, %d refused, %d entries" % (
-        KILLS, sum(len(client.released) + len(client.held) for client in clients),
+    say("%d kills, %d runs, %d leases, %d refused, %d entries" % (
+        KILLS, sum(client.runs for client in clients),
+        sum(len(client.released) + len(client.held) for client in clients),
         sum(client.refused for client in clients), follower.last))
     service.stop()
 
