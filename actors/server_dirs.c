@@ -41,6 +41,14 @@ server_make_dir (const char *path, const char *what, berth_error_t *err)
                          "name another with --%s, or give this user the right to write there", what);
         return berth_fail_errno (err, BERTH_FORBIDDEN, "cannot make the %s directory %s", what, path);
     }
+    //  Its owner could put another store in the place of ours
+    struct stat stat_of;
+    if (stat (path, &stat_of) == 0 && stat_of.st_uid != geteuid () && stat_of.st_uid != 0) {
+        berth_error_set (err->remedy, sizeof err->remedy,
+                         "name another with --%s, or let user %u own it", what, geteuid ());
+        return berth_fail (err, BERTH_FORBIDDEN, "the %s directory %s belongs to user %u", what, path,
+                           stat_of.st_uid);
+    }
     if (access (path, W_OK | X_OK)) {
         berth_error_set (err->remedy, sizeof err->remedy,
                          "name another with --%s, or give this user the right to write there", what);
