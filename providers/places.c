@@ -36,6 +36,8 @@ struct places {
     unsigned magic;
     char *provider, *install;
     char *state, *folder, *sockets;     //  <state>, <state>/places, <runtime>/p
+    char *spare;                        //  <state>/places-spare-<provider>: a folder for the next
+                                        //  place, made in advance
     spawner_t *spawner;
     uint32_t uid_first, uid_count;
 
@@ -45,6 +47,10 @@ struct places {
     uint8_t *uids;                      //  A bit each: taken
     uint32_t uid_next;
     bool uids_read;                     //  Those of the places that were there before us
+    enum { SPARE_NONE, SPARE_MADE, SPARE_READY } spare_state;
+    uint64_t spare_uid;                 //  Whose it is, if places have uids of their own
+    bool spare_owned;                   //  It has one
+    bool own_uids;                      //  The last place that was made had one
     pthread_mutex_t reading;            //  Held while they are read, before `lock`
 };
 
@@ -206,91 +212,64 @@ places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_place,
     return 0;
 }
 
-//  In one write: no reader of a process that was killed sees half of it. (What a power cut leaves
-//  is no record, and its place runs nowhere.)
-static int
-s_write (const char *folder, berth_bytes_t bytes, int flags, arena_t *arena, berth_error_t *err)
-{
-    const char *path = arena_printf (arena, "%s/place.msgpack", folder);
-    int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-    bool ok = fd >= 0 && pwrite (fd, bytes.data, bytes.size, 0) == (ssize_t) bytes.size
-        && ftruncate (fd, (off_t) bytes.size) == 0;
-    if (fd >= 0 && close (fd))
-        ok = false;
-    return ok ? 0 : berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot write '%s'", path);
-}
-
 int
 places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err)
 {
     CHECK (self, PLACES_MAGIC);
-    return s_write (place->folder, berth_pack (&place_record_schema, &place->record, arena), 0,
+    return places_folder_write (place->folder, berth_pack (&place_record_schema, &place->record, arena), 0,
                     arena, err);
 }
 
 //  ---------------------------------------------------------------------------------------------
 //  Making and removing
 
-static int
-s_folder (const char *path, const place_t *place, berth_error_t *err)
-{
-    if (mkdir (path, 0700))
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", path);
-    uid_t uid = (uid_t) place->record.uid;
-    if (berth_has (place_record, &place->record, uid) && chown (path, uid, uid))
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot give '%s' to uid %u", path, uid);
-    return 0;
-}
+//  ---- one folder in advance: making it costs a millisecond, a rename nothing
 
-//  A file system of its own, in memory: the one way to bound a folder that works everywhere. What
-//  the place writes there also counts as its memory.
-static int
-s_disk (const char *folder, const place_t *place, arena_t *arena, berth_error_t *err)
+void
+places_prepare (places_t *self)
 {
-    const char *path = arena_printf (arena, "%s/disk", folder);
-    const char *how = arena_printf (arena, "size=%llum,mode=0711",
-                                    (unsigned long long) place->record.disk_mb);
-    if (mkdir (path, 0700))
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", path);
-    if (mount ("berth", path, "tmpfs", MS_NOSUID | MS_NODEV, how) == 0)
-        return 0;
-    berth_error_set (err->cause, sizeof err->cause, "mount tmpfs: %s", strerror (errno));
-    berth_error_set (err->remedy, sizeof err->remedy,
-                     "run berthd as root, or leave diskMb out of the config and the policy");
-    return berth_fail (err, BERTH_PROVIDER_UNAVAILABLE,
-                       "wall 'diskMb': a file system of that size cannot be mounted here");
-}
-
-static void
-s_disk_end (const char *folder)
-{
-    char path [4200];
-    snprintf (path, sizeof path, "%s/disk", folder);
-    //  Not mounted, or not there: what is removed next says what is wrong.
-    (void) umount2 (path, MNT_DETACH | UMOUNT_NOFOLLOW);
-}
-
-static int
-s_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
-{
-    const char *inner = folder;
-    //  The umask must not take the way through it from the place's own user.
-    if (mkdir (folder, 0700) || (geteuid () == 0 && chmod (folder, 0711)))
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", folder);
-    if (berth_has (place_record, &place->record, disk_mb)) {
-        if (s_disk (folder, place, arena, err))
-            return -1;
-        inner = arena_printf (arena, "%s/disk", folder);
+    CHECK (self, PLACES_MAGIC);
+    pthread_mutex_lock (&self->lock);
+    bool wanted = self->spare_state == SPARE_NONE;
+    if (wanted)
+        self->spare_state = SPARE_MADE;         //  By us: nobody else touches it meanwhile
+    bool own_uids = self->own_uids;
+    pthread_mutex_unlock (&self->lock);
+    if (!wanted)
+        return;
+    own (arena) arena = arena_new ();
+    berth_error_t err = { 0 };
+    place_t place = { 0 };
+    bool ready = !own_uids || s_uid_take (self, &place.record.uid, &err) == 0;
+    if (ready && own_uids)
+        berth_put (place_record, &place.record, uid, place.record.uid);
+    if (ready && places_folder_fill (&place, self->spare, arena, &err)) {
+        (void) tree_remove (self->spare, NULL); //  Best effort: places are made without it
+        s_uid_mark (self, place.record.uid, false);
+        ready = false;
     }
-    if (s_folder (arena_printf (arena, "%s/workspace", inner), place, err)
-        || s_folder (arena_printf (arena, "%s/home", inner), place, err)
-        || s_write (folder, berth_pack (&place_record_schema, &place->record, arena), O_CREAT,
-                    arena, err))
-        return -1;
-    //  Not synced: its lease's row was committed before, and what a power cut takes away runs nowhere.
-    if (rename (folder, place->folder))
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot make '%s'", place->folder);
-    return 0;
+    pthread_mutex_lock (&self->lock);
+    self->spare_state = ready ? SPARE_READY : SPARE_NONE;
+    self->spare_uid = place.record.uid;
+    self->spare_owned = own_uids;
+    pthread_mutex_unlock (&self->lock);
+}
+
+//  Gives the folder that was made in advance another name, with its uid: false if there is none
+//  that fits.
+static bool
+s_take_spare (places_t *self, const places_how_t *how, const char *folder, uint64_t *ret_uid)
+{
+    pthread_mutex_lock (&self->lock);
+    bool taken = self->spare_state == SPARE_READY && !how->disk_mb
+              && how->own_uids == self->spare_owned && rename (self->spare, folder) == 0;
+    if (taken) {
+        *ret_uid = self->spare_uid;
+        self->spare_state = SPARE_NONE;
+    }
+    self->own_uids = how->own_uids;
+    pthread_mutex_unlock (&self->lock);
+    return taken;
 }
 
 int
@@ -310,17 +289,17 @@ places_make (places_t *self, const place_open_t *ask, const places_how_t *how, a
     berth_put (place_record, &place.record, created_at, berth_wall_ms ());
     if (how->disk_mb)
         berth_put (place_record, &place.record, disk_mb, how->disk_mb);
-    if (how->own_uids) {
-        uint64_t uid = 0;
-        if (s_uid_take (self, &uid, err))
-            return -1;
-        berth_put (place_record, &place.record, uid, uid);
-    }
-    s_locate (self, ask->lease, arena, &place);
+    uint64_t uid = 0;
     const char *folder = arena_printf (arena, "%s/" NEW_PREFIX "%s.%s", self->folder, ask->lease,
                                        self->provider);
-    if (s_fill (&place, folder, arena, err)) {
-        s_disk_end (folder);
+    bool fresh = !s_take_spare (self, how, folder, &uid);
+    if (fresh && how->own_uids && s_uid_take (self, &uid, err))
+        return -1;
+    if (how->own_uids)
+        berth_put (place_record, &place.record, uid, uid);
+    s_locate (self, ask->lease, arena, &place);
+    if ((fresh && places_folder_fill (&place, folder, arena, err)) || places_folder_settle (&place, folder, arena, err)) {
+        places_folder_leave (folder);
         (void) tree_remove (folder, NULL);      //  The next start tries again
         if (how->own_uids)
             s_uid_mark (self, place.record.uid, false);
@@ -338,7 +317,7 @@ places_remove (places_t *self, const place_t *place, berth_error_t *err)
     char going [4300];
     snprintf (going, sizeof going, "%s/" OLD_PREFIX "%s.%s", self->folder, place->id,
               self->provider);
-    s_disk_end (place->folder);
+    places_folder_leave (place->folder);
     //  A shim that was killed leaves the spool that it had in advance.
     char spare [4300];
     snprintf (spare, sizeof spare, "%s/spool/.spare-%s", places_state (self), place->id);
@@ -420,7 +399,7 @@ s_sweep (places_t *self, const char *name, void *context, berth_error_t *err)
             && strncmp (name, OLD_PREFIX, strlen (OLD_PREFIX))))
         return 0;
     const char *path = arena_printf (arena, "%s/%s", self->folder, name);
-    s_disk_end (path);
+    places_folder_leave (path);
     return tree_remove (path, err);
 }
 
@@ -507,6 +486,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     if (!state)
         return berth_fail_errno (err, BERTH_PROVIDER_UNAVAILABLE, "no state directory '%s'",
                                  host->state);
+    own (arena) arena = arena_new ();
     own (places) self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = PLACES_MAGIC;
@@ -515,6 +495,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     self->state = state;
     self->folder = s_join (state, "/places");
     self->sockets = s_join (host->runtime, "/p");
+    self->spare = s_join (arena_printf (arena, "%s-spare-", self->folder), provider);
     self->spawner = host->spawner;
     self->uid_first = host->uid_first;
     self->uid_count = host->uid_count < UIDS_MAX ? host->uid_count : UIDS_MAX;
@@ -528,7 +509,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     pthread_cond_init (&self->yielded, &clock);
     pthread_condattr_destroy (&clock);
 
-    own (arena) arena = arena_new ();
+    (void) tree_remove (self->spare, NULL);     //  If it is there all the same, nothing is made
     mode_t mode = geteuid () == 0 ? 0711 : 0700;
     if (s_make_folder (self->folder, mode, err) || s_make_folder (self->sockets, 0700, err)
         || s_each (self, s_sweep, arena, err))
@@ -544,6 +525,7 @@ places_destroy (places_t **self_p)
     if (!self)
         return;
     CHECK (self, PLACES_MAGIC);
+    (void) tree_remove (self->spare, NULL);     //  Else the next start does
     pthread_cond_destroy (&self->yielded);
     pthread_mutex_destroy (&self->lock);
     pthread_mutex_destroy (&self->reading);
@@ -552,6 +534,7 @@ places_destroy (places_t **self_p)
     free (self->state);
     free (self->folder);
     free (self->sockets);
+    free (self->spare);
     free (self->uids);
     self->magic = 0;
     free (self);

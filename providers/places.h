@@ -132,6 +132,28 @@ int places_find (places_t *self, const char *id, arena_t *arena, place_t *ret_pl
 int places_make (places_t *self, const place_open_t *ask, const places_how_t *how, arena_t *arena,
                  place_t *ret_place, berth_error_t *err);
 
+//  ---- places_folder.c
+
+//  Makes the folder with workspace, home (and their disk, if the record bounds it), all of them the
+//  record's uid's, and an empty record.
+int places_folder_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err);
+
+//  Writes the record, and gives the folder the place's own name.
+int places_folder_settle (const place_t *place, const char *folder, arena_t *arena,
+                          berth_error_t *err);
+
+//  Writes <folder>/place.msgpack; flags: O_CREAT or 0.
+int places_folder_write (const char *folder, berth_bytes_t bytes, int flags, arena_t *arena,
+                         berth_error_t *err);
+
+//  Unmounts its disk, if it has one.
+void places_folder_leave (const char *folder);
+
+//  ---- places.c again
+
+//  Makes the folder of the next place in advance; best effort, at a time when nobody waits.
+void places_prepare (places_t *self);
+
 //  Writes the record anew, in one write.
 int places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err);
 

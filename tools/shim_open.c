@@ -149,7 +149,7 @@ s_open_log (shim_t *self, berth_error_t *err)
     return 0;
 }
 
-//  Binds before anything is built: a place that is open already stays untouched.
+//  A place that is open already stays open: then these walls are taken down again.
 static int
 s_listen (shim_t *self, berth_error_t *err)
 {
@@ -288,13 +288,13 @@ static int
 s_build (shim_t *self, berth_bytes_t frame, berth_error_t *err)
 {
     bool by_rlimits;
-    if (s_listen (self, err) || s_limit (self, &by_rlimits, err))
+    if (s_limit (self, &by_rlimits, err))
         return -1;
     const char *ends_by = cgroup_ends_by (&self->cgroup);
     self->opened.ends_by = ends_by ? ends_by : self->open.pid_namespace ? "pidns" : "pgroup";
-    //  Log, record and a spool are made while the walls are being built
-    if (shim_launch (self, frame, by_rlimits, err) || s_open_log (self, err)
-        || shim_write_record (self, err))
+    //  Socket, log, record and a spool are made while the walls are being built
+    if (shim_launch (self, frame, by_rlimits, err) || s_listen (self, err)
+        || s_open_log (self, err) || shim_write_record (self, err))
         return -1;
     shim_spare_make (self);
     if (s_wait_for_init (self, err))
