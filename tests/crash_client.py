@@ -104,7 +104,8 @@ class Client(threading.Thread):
              "the record of a retry")
         end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
                                           "command": "cat", "args": ["file"]}, new_id())
-        same(b"content", end["stdout"], "what the exec of a run wrote")
+        same("exited", end["exec"]["cause"], "how the exec of a run ended: %r" % end)
+        same(b"content", end["stdout"], "what it wrote: %r" % end)
         same(0, end["exec"]["exitCode"], "its end")
         reply = call(self.bus, "run.release", run, new_id())
         same([], reply["errors"], "errors of a release")
