@@ -110,6 +110,7 @@ BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
     F (T, BLOBS, exec_env,  "execEnv",   REQUIRED, 256, "Defaults of each exec's environment.") \
     F (T, BYTES, cwd,       "cwd",       REQUIRED, 4096, "Default folder of an exec, as seen inside.") \
     F (T, BOOL,  pid_namespace, "pidNamespace", REQUIRED, 0, "argv makes one, and init is its pid 1.") \
+    F (T, BOOL,  own_network, "ownNetwork", OPTIONAL, 0, "A network namespace with nothing but lo, which argv need not make: a parked shim of root has it in advance.") \
     F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Host uid and gid to change to before argv; absent: the caller's.") \
     F (T, OBJ (shim_limits), limits, "limits", OPTIONAL, 0, "Walls in numbers.") \
     F (T, BOOL,  limits_required, "limitsRequired", OPTIONAL, 0, "Fail if memory and pids can't be limited by a cgroup.")

@@ -20,7 +20,8 @@ s_namespaces (words_t *args, const bubblewrap_t *self, const bubblewrap_config_t
     words_all (args, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
             "--unshare-cgroup", "--uid", "1000", "--gid", "1000", "--hostname", "berth",
             "--new-session", "--as-pid-1", NULL);
-    if (config->network != bubblewrap_network_HOST)
+    //  Root's shims bring one along, made in advance: it costs as much as all the others together.
+    if (config->network != bubblewrap_network_HOST && !self->own_uids)
         words_add (args, "--unshare-net");
     if (config->nested)
         return 0;
@@ -185,6 +186,8 @@ bubblewrap_plan (void *context, const place_open_t *ask, const place_t *place, a
                                  config->env, arena);
     open->cwd = words_bytes (BUBBLEWRAP_WORKSPACE);
     berth_put (shim_open, open, pid_namespace, true);
+    if (config->network != bubblewrap_network_HOST && self->own_uids)
+        berth_put (shim_open, open, own_network, true);
     open->limits = s_limits (config, arena);
     //  What was asked for is held, or the acquire fails; our own default may be held less well.
     bool asked = berth_has (bubblewrap_config, config, memory_mb)

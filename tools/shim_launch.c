@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -148,8 +151,49 @@ s_arrange (const int *parts, size_t count)
         s_give_up ("descriptors cannot be closed");
 }
 
+//  ---- the network that is made in advance: a namespace with nothing but lo in it
+
+//  Where the launcher came from; -1: it is still there.
+static int
+s_leave_network (void)
+{
+    int home = geteuid () == 0 ? open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
+    if (home >= 0 && unshare (CLONE_NEWNET)) {
+        close (home);
+        home = -1;
+    }
+    return home;
+}
+
+static bool
+s_lo_up (void)
+{
+    struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+    int control = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = control >= 0 && ioctl (control, SIOCSIFFLAGS, &lo) == 0;
+    if (control >= 0)
+        close (control);
+    return up;
+}
+
+//  Stays in the network that was made, or goes back, as the place asks.
 static void
-s_become (const launch_t *launch, const int *parts)
+s_choose_network (const shim_open_t *open, int home)
+{
+    if (open->own_network) {
+        if (home < 0 && unshare (CLONE_NEWNET))
+            s_give_up ("wall 'network': no network namespace can be made");
+        if (!s_lo_up ())
+            s_give_up ("wall 'network': lo cannot be brought up");
+    }
+    else if (home >= 0 && setns (home, CLONE_NEWNET))
+        s_give_up ("the host's network cannot be entered again");
+    if (home >= 0)
+        close (home);
+}
+
+static void
+s_become (const launch_t *launch, const int *parts, int home)
 {
     dup2 (parts [PART_LOG], STDERR_FILENO);
     arena_t *arena = arena_new ();
@@ -165,6 +209,7 @@ s_become (const launch_t *launch, const int *parts)
     }
     char **argv = s_texts (arena, open.argv);
     char **env = s_texts (arena, open.env);
+    s_choose_network (&open, home);
     s_arrange (parts, launch->parts);
     setsid ();
     (void) !chdir ("/");
@@ -189,6 +234,7 @@ s_launcher (int socket)
     //  Nothing of the parked shim stays open here: who waits for its end must see it
     (void) dup2 (socket, FD_INIT);
     syscall (SYS_close_range, FD_INIT + 1, ~0u, 0);
+    int home = s_leave_network ();
     launch_t launch;
     rights_t rights;
     struct iovec part = { &launch, sizeof launch };
@@ -205,7 +251,7 @@ s_launcher (int socket)
         _exit (0);                                  //  There was no call
     int parts [PARTS];
     memcpy (parts, CMSG_DATA (header), launch.parts * sizeof (int));
-    s_become (&launch, parts);
+    s_become (&launch, parts, home);
 }
 
 //  ---- the shim's side

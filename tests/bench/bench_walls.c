@@ -3,7 +3,8 @@
 //  bench_walls FOLDER BERTH_INIT
 //  Makes FOLDER/workspace and FOLDER/home as a place has them, and writes what bwrap is told to
 //  FOLDER/args (NUL separated, {SECCOMP_FD} where the filter's descriptor goes) and FOLDER/filter.
-//  Prints the host uid of the place. ref_bwrap builds the same walls from these.
+//  Prints the host uid of the place, and 1 if its network namespace is made before bwrap (else 0).
+//  ref_bwrap builds the same walls from these.
 
 #include "bench.h"
 #include "bubblewrap.h"
@@ -76,7 +77,7 @@ main (int argc, char **argv)
     s_write (arena_printf (arena, "%s/filter", argv [1]), plan.open.seccomp, &filter);
     if (fclose (args) || fclose (filter))
         bench_die ("cannot write %s", args_path);
-    printf ("%d\n", root ? PLACE_UID : (int) geteuid ());
+    printf ("%d %d\n", root ? PLACE_UID : (int) geteuid (), plan.open.own_network);
     provider->close (&self);
     return 0;
 }

@@ -1,14 +1,17 @@
 //  ref_bwrap.c - how long does a bare sandbox take until its command's first byte, and its end?
 //
-//  ref_bwrap COUNT INTERVAL_MS FOLDER UID COMMAND [ARGUMENT...]
+//  ref_bwrap COUNT INTERVAL_MS FOLDER UID NETWORK COMMAND [ARGUMENT...]
 //  FOLDER has the walls that bench_walls wrote: `args`, `filter`. Each sandbox is one fork that
-//  changes to UID and executes bwrap, as anybody would without Berth.
+//  makes a network namespace (NETWORK 1; else bwrap makes it), changes to UID and executes bwrap, as
+//  anybody would without Berth.
 //  Prints two numbers per line: until the first byte of stdout, until the end.
 
 #include "bench.h"
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@ typedef struct {
     char args [65536], filter [65536];
     size_t args_size, filter_size;
     uid_t uid;
+    bool network;
     char **command;                 //  bwrap and its arguments
 } walls_t;
 
@@ -84,6 +88,8 @@ s_run_one (const walls_t *walls, int64_t *ret_first_ns, int64_t *ret_end_ns)
         dup2 (out [1], STDOUT_FILENO);
         s_memory_file (walls->args, walls->args_size, ARGS_FD);
         s_memory_file (walls->filter, walls->filter_size, FILTER_FD);
+        if (walls->network && unshare (CLONE_NEWNET))
+            _exit (126);
         if (geteuid () == 0
             && (setgroups (0, NULL) || setgid (walls->uid) || setuid (walls->uid)))
             _exit (126);
@@ -105,19 +111,20 @@ s_run_one (const walls_t *walls, int64_t *ret_first_ns, int64_t *ret_end_ns)
 int
 main (int argc, char **argv)
 {
-    if (argc < 6)
-        bench_die ("usage: ref_bwrap COUNT INTERVAL_MS FOLDER UID COMMAND [ARGUMENT...]");
+    if (argc < 7)
+        bench_die ("usage: ref_bwrap COUNT INTERVAL_MS FOLDER UID NETWORK COMMAND [ARGUMENT...]");
     long count = bench_number (argv [1]);
     int64_t interval = bench_number (argv [2]) * 1000000;
     static walls_t walls;
     walls.args_size = s_load (argv [3], "args", walls.args, sizeof walls.args);
     walls.filter_size = s_load (argv [3], "filter", walls.filter, sizeof walls.filter);
     walls.uid = (uid_t) bench_number (argv [4]);
+    walls.network = argv [5][0] == '1';
     s_name_filter (&walls);
     walls.command = calloc ((size_t) argc + 4, sizeof *walls.command);
     char *front [] = { "/usr/bin/bwrap", "--args", "10", "--" };
     memcpy (walls.command, front, sizeof front);
-    memcpy (walls.command + 4, argv + 5, (size_t) (argc - 5) * sizeof *argv);
+    memcpy (walls.command + 4, argv + 6, (size_t) (argc - 6) * sizeof *argv);
     int64_t beat = bench_now_ns ();
     for (long index = -1; index < count; index++) {
         int64_t first, end;
