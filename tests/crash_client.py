@@ -102,8 +102,11 @@ class Client(threading.Thread):
         record = row["workspaceRealization"]
         same(record, call(self.bus, "run.realize", body, key)["workspaceRealization"],
              "the record of a retry")
-        end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
-                                          "command": "cat", "args": ["file"]}, new_id())
+        cause = "start_failed"      # Killed between its row and its start: it never ran
+        while cause == "start_failed":
+            end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
+                                              "command": "cat", "args": ["file"]}, new_id())
+            cause = end["exec"]["cause"]
         same("exited", end["exec"]["cause"], "how the exec of a run ended: %r" % end)
         same(b"content", end["stdout"], "what it wrote: %r" % end)
         same(0, end["exec"]["exitCode"], "its end")
