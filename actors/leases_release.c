@@ -88,8 +88,8 @@ s_run_result (const request_t *req, store_txn_t *txn, const char *company, const
                 && page_takes (&room, 1000, &lease_schema, &lease, req->arena))
                 leases [ret_result->released.count++] = lease;
         }
-        else
-            *ret_pending = true;
+        else if (lease.state == lease_state_RELEASING)
+            *ret_pending = true;    //  Others were taken since: they are none of this release
     }
     walk_end (&walk);
     return rc < 0 ? -1 : 0;
@@ -237,20 +237,30 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
         effects_reply (fx, req, &run_released_schema, &nothing);
         return 0;
     }
-    bool answered = berth_has (release_for_run, ask, wait) && !ask->wait;
-    if (!answered)
-        effects_wait (fx, req, s_run_subject (req->arena, ask->company, ask->run));
+    bool tried = false;
     for (size_t index = 0; index < count; index++) {
         if (lease_get (txn, req->arena, ids [index], &lease, err))
             return -1;
-        if (lease.state == lease_state_CLEANUP)
+        if (lease.state == lease_state_CLEANUP) {
             leases_send_close (req, fx, &lease);
+            tried = true;
+        }
         else if (lease.state != lease_state_RELEASING
                  && leases_begin_release (self, req, txn, fx, &lease, status, ask->failure, err))
             return -1;
     }
-    if (answered)
+    if (berth_has (release_for_run, ask, wait) && !ask->wait) {
         effects_reply (fx, req, &run_released_schema, &nothing);
+        return 0;
+    }
+    run_released_t result;
+    bool pending;
+    if (s_run_result (req, txn, ask->company, ask->run, &result, &pending, err))
+        return -1;
+    if (pending || tried)
+        effects_wait (fx, req, s_run_subject (req->arena, ask->company, ask->run));
+    else
+        effects_reply (fx, req, &run_released_schema, &result);
     return 0;
 }
 

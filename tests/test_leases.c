@@ -275,6 +275,29 @@ test_cleanup_retained (void **state)
     assert_state (stage, id, "retained");
 }
 
+//  A lease that the run takes meanwhile is none of this release, and does not hold it up.
+static void
+test_release_for_run_beside_acquire (void **state)
+{
+    stage_t *stage = *state;
+    lease_active (stage, ",'heartbeatRunId':'r1'");
+    uint64_t release = stage_queue (stage, REQUEST_LEASE_RELEASE_FOR_RUN,
+                                    "{'companyId':'acme','heartbeatRunId':'r1'}"), acquire;
+    stage_serve (stage);
+    letter_t close = lease_sent (stage, REQUEST_PLACE_CLOSE)->letter;
+    letter_t open = lease_opening (stage, ",'heartbeatRunId':'r1'", &acquire);
+    stage_queue_done (stage, &close, true, "{}");
+    stage_serve (stage);
+    assert_true (lease_answered (stage, release));
+    assert_state (stage, open.subject, "pending");
+    //  Nothing to wait for: answered at once.
+    stage_ok (stage, REQUEST_LEASE_ACQUIRE,
+              "{'companyId':'acme','environmentId':'" LOCAL "','heartbeatRunId':'r2'}");
+    berth_bytes_t body = stage_ok (stage, REQUEST_LEASE_RELEASE_FOR_RUN,
+                                   "{'companyId':'acme','heartbeatRunId':'r2'}");
+    assert_at (stage, body, "released.0.state", "\"released\"");
+}
+
 static void
 test_release_for_run (void **state)
 {
@@ -383,6 +406,7 @@ main (void)
         LEASE_TEST (test_acquire_refusals), LEASE_TEST (test_exclusive), LEASE_TEST (test_fenced),
         LEASE_TEST (test_release), LEASE_TEST (test_release_opening), LEASE_TEST (test_cleanup),
         LEASE_TEST (test_cleanup_retained), LEASE_TEST (test_release_for_run),
+        LEASE_TEST (test_release_for_run_beside_acquire),
         LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
