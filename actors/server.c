@@ -17,6 +17,7 @@
 #include "registry.h"
 #include "runs.h"
 #include "server_dirs.h"
+#include "trim.h"
 
 #include <czmq.h>
 #include <poll.h>
@@ -251,6 +252,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
         || s_parts (self, err))
         return -1;
     s_actors (self);
+    trim_after_start ();
     log_event ("started", "instance=%s version=%s bus=%s", self->context.instance, BERTH_VERSION,
                self->bus_endpoint);
     *ret_self = take (self);
