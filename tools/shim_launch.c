@@ -153,18 +153,6 @@ s_arrange (const int *parts, size_t count)
 
 //  ---- the network that is made in advance: a namespace with nothing but lo in it
 
-//  Where the launcher came from; -1: it is still there.
-static int
-s_leave_network (void)
-{
-    int home = geteuid () == 0 ? open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
-    if (home >= 0 && unshare (CLONE_NEWNET)) {
-        close (home);
-        home = -1;
-    }
-    return home;
-}
-
 static bool
 s_lo_up (void)
 {
@@ -176,17 +164,34 @@ s_lo_up (void)
     return up;
 }
 
+//  Where the launcher came from; -1: it is still there, and what failed is tried again and told
+//  once a place asks for it.
+static int
+s_leave_network (void)
+{
+    int home = geteuid () == 0 ? open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
+    if (home < 0)
+        return -1;
+    bool made = unshare (CLONE_NEWNET) == 0;
+    if (made && s_lo_up ())
+        return home;
+    if (made && setns (home, CLONE_NEWNET))
+        s_give_up ("the host's network cannot be entered again");
+    close (home);
+    return -1;
+}
+
 //  Stays in the network that was made, or goes back, as the place asks.
 static void
 s_choose_network (const shim_open_t *open, int home)
 {
-    if (open->own_network) {
-        if (home < 0 && unshare (CLONE_NEWNET))
+    if (open->own_network && home < 0) {
+        if (unshare (CLONE_NEWNET))
             s_give_up ("wall 'network': no network namespace can be made");
         if (!s_lo_up ())
             s_give_up ("wall 'network': lo cannot be brought up");
     }
-    else if (home >= 0 && setns (home, CLONE_NEWNET))
+    else if (!open->own_network && home >= 0 && setns (home, CLONE_NEWNET))
         s_give_up ("the host's network cannot be entered again");
     if (home >= 0)
         close (home);
@@ -211,16 +216,8 @@ s_become (const launch_t *launch, const int *parts, int home)
     char **env = s_texts (arena, open.env);
     s_choose_network (&open, home);
     s_arrange (parts, launch->parts);
-    setsid ();
-    (void) !chdir ("/");
-    umask (022);
     s_limit (&open, launch->by_rlimits);
     s_change_user (&open, argv [0]);
-    sigset_t none;
-    sigemptyset (&none);
-    sigprocmask (SIG_SETMASK, &none, NULL);
-    for (int number = 1; number < 32; number++)
-        signal (number, SIG_DFL);                   //  What is ignored stays ignored over exec
     environ = env;
     execvp (argv [0], argv);
     char what [256];
@@ -228,12 +225,28 @@ s_become (const launch_t *launch, const int *parts, int home)
     s_give_up (what);
 }
 
+//  A session of its own, and nothing that an exec would pass on from the shim.
+static void
+s_clean_slate (void)
+{
+    (void) setsid ();
+    (void) !chdir ("/");
+    umask (022);
+    sigset_t none;
+    sigemptyset (&none);
+    sigprocmask (SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < 32; number++)
+        signal (number, SIG_DFL);                   //  What is ignored stays ignored over exec
+}
+
+//  What needs no call is done while the shim is parked.
 static void
 s_launcher (int socket)
 {
     //  Nothing of the parked shim stays open here: who waits for its end must see it
     (void) dup2 (socket, FD_INIT);
     syscall (SYS_close_range, FD_INIT + 1, ~0u, 0);
+    s_clean_slate ();
     int home = s_leave_network ();
     launch_t launch;
     rights_t rights;
