@@ -300,6 +300,17 @@ s_holds (const char *path, const char *entry)
     return false;
 }
 
+//  Of our own program: we, or a fork of ours.
+static bool
+s_is_ours (const char *pid)
+{
+    char path [300];
+    struct stat ours, its;
+    snprintf (path, sizeof path, "/proc/%s/exe", pid);
+    return stat ("/proc/self/exe", &ours) == 0 && stat (path, &its) == 0
+        && ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+}
+
 unsigned
 census (const char *entry)
 {
@@ -310,7 +321,7 @@ census (const char *entry)
     while ((process = readdir (folder))) {
         char path [300];
         snprintf (path, sizeof path, "/proc/%s/environ", process->d_name);
-        if (isdigit ((unsigned char) process->d_name [0]))
+        if (isdigit ((unsigned char) process->d_name [0]) && !s_is_ours (process->d_name))
             count += s_holds (path, entry);
     }
     closedir (folder);

@@ -55,7 +55,7 @@ const char *house_text (house_t *self, const place_opened_t *place, const char *
 //  What a shim says of itself when one connects; false if there is none.
 bool house_hello (house_t *self, const place_opened_t *place, shim_message_t *ret_hello);
 
-//  Processes of this host with NAME=value in their environment, for a census.
+//  Processes of this host with NAME=value in their environment, but for us and our forks.
 unsigned census (const char *entry);
 
 //  Files, by their path.

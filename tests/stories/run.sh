@@ -133,7 +133,7 @@ say "Ctrl-C twice gives the place back"
 run_behind -- bash -c 'trap "" INT TERM; echo ready; while :; do read go; done'
 kill -INT "$run_pid"
 until within 1 gone_or_zombie "$run_pid"; do        #  Two that come at once may be one
-    kill -INT "$run_pid"
+    kill -INT "$run_pid" 2>/dev/null || true        #  It may just have ended
 done
 run_ended 130
 
