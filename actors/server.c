@@ -87,11 +87,11 @@ s_programs (server_t *self, const server_options_t *options, berth_error_t *err)
 {
     if (options->init_path)
         snprintf (self->init_path, sizeof self->init_path, "%s", options->init_path);
-    else if (server_program ("berth-init", self->init_path, sizeof self->init_path, err))
+    else if (spawner_find_program ("berth-init", self->init_path, sizeof self->init_path, err))
         return -1;
     if (options->shim_path)
         snprintf (self->shim_path, sizeof self->shim_path, "%s", options->shim_path);
-    else if (server_program ("berth-shim", self->shim_path, sizeof self->shim_path, err))
+    else if (spawner_find_program ("berth-shim", self->shim_path, sizeof self->shim_path, err))
         return -1;
     return 0;
 }

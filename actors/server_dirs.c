@@ -102,36 +102,3 @@ server_endpoint (const char *runtime, const char *name, char *endpoint, size_t s
     snprintf (endpoint, size, "ipc://%s/%s", runtime, name);
     return 0;
 }
-
-static bool
-s_found (char *path, size_t size, const char *folder, size_t length, const char *middle,
-         const char *name)
-{
-    snprintf (path, size, "%.*s%s/%s", (int) length, folder, middle, name);
-    return access (path, X_OK) == 0;
-}
-
-int
-server_program (const char *name, char *path, size_t size, berth_error_t *err)
-{
-    char self [4096];
-    ssize_t length = readlink ("/proc/self/exe", self, sizeof self - 1);
-    if (length > 0) {
-        self [length] = 0;
-        char *slash = strrchr (self, '/');
-        size_t folder = slash ? (size_t) (slash - self) : 0;
-        if (s_found (path, size, self, folder, "", name)
-            || s_found (path, size, self, folder, "/..", name)
-            || s_found (path, size, self, folder, "/../libexec/berth", name))
-            return 0;
-    }
-    const char *search = getenv ("PATH");
-    while (search && *search) {
-        size_t part = strcspn (search, ":");
-        if (part && s_found (path, size, search, part, "", name))
-            return 0;
-        search += part + (search [part] == ':');
-    }
-    berth_error_set (err->remedy, sizeof err->remedy, "install it beside berthd");
-    return berth_fail (err, BERTH_NOT_FOUND, "the program %s is missing", name);
-}

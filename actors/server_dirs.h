@@ -16,8 +16,4 @@ int server_lock (const char *path, const char *name, int *ret_fd, berth_error_t 
 int server_endpoint (const char *runtime, const char *name, char *endpoint, size_t size,
                       berth_error_t *err);
 
-//  A program of ours: beside the running one, in ../libexec/berth, else in PATH. not_found names
-//  it.
-int server_program (const char *name, char *path, size_t size, berth_error_t *err);
-
 #endif

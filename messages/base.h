@@ -3,10 +3,13 @@
 #ifndef BERTH_BASE_H_INCLUDED
 #define BERTH_BASE_H_INCLUDED
 
+#include "symbols.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef __cplusplus
 //  A local that is destroyed when it leaves scope: own (zmsg) msg = ...
 //  fits every CLASS with `class_destroy (class_t **self_p)`.
 #define own(class) __attribute__ ((cleanup (class##_destroy))) class##_t *
@@ -18,7 +21,9 @@
         (pointer) = NULL;                                                                          \
         berth_taken_;                                                                              \
     })
+#endif
 
+#ifdef BERTH_INSIDE             //  These two names are ours only where nobody else's code is
 //  Where a void pointer becomes an object again. Stays in release.
 #define CHECK(self, value)                                                                         \
     do {                                                                                           \
@@ -32,6 +37,7 @@
         if (!(truth))                                                                              \
             berth_bug (__FILE__, __LINE__, #truth);                                                \
     } while (0)
+#endif
 
 //  Says file, line and sentence on stderr and aborts. Never returns.
 void berth_bug (const char *file, int line, const char *what) __attribute__ ((noreturn));

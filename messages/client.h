@@ -19,10 +19,20 @@
 #ifndef BERTH_CLIENT_H_INCLUDED
 #define BERTH_CLIENT_H_INCLUDED
 
-#include "codec.h"
-#include "requests.h"
-
 #include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "clock.h"
+#include "codec.h"
+#include "ids.h"
+#include "requests.h"
 
 #define BERTH_CALL_MS     30000         //  Deadline of a call that names none
 #define BERTH_PATIENCE_MS 10000         //  Time without a service after which calls fail
@@ -99,5 +109,9 @@ void berth_events_destroy (berth_events_t **self_p);
 //  too); 2: a heading, *ret_head is the company's last companySeq; 0: nothing came.
 int berth_events_next (berth_events_t *self, int64_t until, arena_t *arena, activity_t *ret_entry,
                        berth_bytes_t *ret_raw, uint64_t *ret_head);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -31,6 +31,8 @@
 
 #include "base.h"
 
+#include <string.h>
+
 typedef enum {
     KIND_BOOL, KIND_I64, KIND_U64, KIND_F64, KIND_STR, KIND_ID, KIND_BYTES, KIND_TIME, KIND_ENUM,
     KIND_OBJ, KIND_LIST, KIND_STRS, KIND_BLOBS, KIND_ANY
@@ -123,7 +125,7 @@ typedef struct { size_t count; const berth_bytes_t *items; } berth_blobs_t;
 #define BERTH_MESSAGE(T, ROWS)                                                                     \
     typedef struct { uint64_t has, null; ROWS (BERTH_MEMBER_, T) } T##_t;                          \
     enum { ROWS (BERTH_INDEX_, T) T##_FIELDS };                                                    \
-    extern const berth_schema_t T##_schema
+    extern const berth_schema_t T##_schema BERTH_SYMBOL (#T "_schema")
 
 //  Defined once each, in schemas.c.
 #define BERTH_FIELD_(T, kind, member, wire, flags, limit, doc)                                     \
@@ -142,7 +144,7 @@ typedef struct { size_t count; const berth_bytes_t *items; } berth_blobs_t;
 #define BERTH_ENUM_TEXT_(T, symbol, text)  [T##_##symbol] = text,
 #define BERTH_ENUM(T, ROWS)                                                                        \
     typedef enum { T##_NONE = 0, ROWS (BERTH_ENUM_VALUE_, T) T##_COUNT } T##_t;                    \
-    extern const berth_enum_t T##_enum
+    extern const berth_enum_t T##_enum BERTH_SYMBOL (#T "_enum")
 #define BERTH_ENUM_TABLE(T, ROWS)                                                                  \
     static const char *const T##_texts [T##_COUNT] = { "", ROWS (BERTH_ENUM_TEXT_, T) };           \
     const berth_enum_t T##_enum = { #T, T##_COUNT, T##_texts }

@@ -253,9 +253,12 @@ spawner_find_program (const char *name, char *path, size_t size, berth_error_t *
         size_t folder = (size_t) (slash - own) + 1;
         if (s_executable (path, size, own, folder, name))
             return 0;
-        snprintf (near, sizeof near, "../libexec/berth/%s", name);
-        if (s_executable (path, size, own, folder, near))
-            return 0;
+        static const char *const others [] = { "..", BERTH_LIBEXEC };
+        for (size_t index = 0; index < BERTH_COUNT (others); index++) {
+            snprintf (near, sizeof near, "%s/%s", others [index], name);
+            if (s_executable (path, size, own, folder, near))
+                return 0;
+        }
     }
     const char *list = getenv ("PATH");
     snprintf (near, sizeof near, "/%s", name);
@@ -266,7 +269,7 @@ spawner_find_program (const char *name, char *path, size_t size, berth_error_t *
         list += part + (list [part] == ':');
     }
     berth_error_set (err->remedy, sizeof err->remedy,
-                     "install it beside the program that runs, in libexec/berth, or in PATH");
+                     "install it beside the program that runs, in " BERTH_LIBEXEC " of its folder, or in PATH");
     return berth_fail (err, BERTH_NOT_FOUND, "the program '%s' is not installed", name);
 }
 

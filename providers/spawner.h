@@ -38,8 +38,9 @@ void spawner_destroy (spawner_t **self_p);
 int spawner_open (spawner_t *self, const shim_open_t *open, int64_t deadline_mono_ms,
                   arena_t *arena, shim_opened_t *ret_opened, berth_error_t *err);
 
-//  Finds a program of ours (berth-shim, berth-init): beside the running one, in libexec/berth next
-//  to its folder, else in PATH. Any thread. Errors: not_found.
+//  Finds a program of ours (berth-shim, berth-init): beside the running one, in the folder above
+//  (tests), where `cmake --install` puts it as seen from there, else in PATH. Any thread. Errors:
+//  not_found.
 int spawner_find_program (const char *name, char *path, size_t size, berth_error_t *err);
 
 //  Pid of the spawner, for figures and tests.

@@ -114,26 +114,12 @@ test_endpoint (void **state)
     assert_non_null (strstr (err.remedy, "--runtime"));
 }
 
-static void
-test_program (void **state)
-{
-    (void) state;
-    berth_error_t err = { 0 };
-    char path [4096];
-    assert_ok (server_program ("test_server_dirs", path, sizeof path, &err), err);
-    assert_int_equal (access (path, X_OK), 0);
-    assert_ok (server_program ("sh", path, sizeof path, &err), err);
-    assert_fails (server_program ("no-such-program", path, sizeof path, &err), err, BERTH_NOT_FOUND);
-    assert_non_null (strstr (err.text, "no-such-program"));
-}
-
 int
 main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_make), TEST (test_foreign), TEST (test_lock), TEST (test_endpoint),
-        TEST (test_program),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

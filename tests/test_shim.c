@@ -476,10 +476,26 @@ test_malformed_requests (void **state)
     { #test, test, s_setup, s_teardown, NULL },                                                    \
     { #test " behind walls", test, s_setup_walls, s_teardown, NULL }
 
+static void
+test_program (void **state)
+{
+    (void) state;
+    berth_error_t err = { 0 };
+    char path [4096];
+    assert_ok (spawner_find_program ("test_shim", path, sizeof path, &err), err);
+    assert_int_equal (access (path, X_OK), 0);
+    assert_ok (spawner_find_program ("berth-init", path, sizeof path, &err), err);
+    assert_ok (spawner_find_program ("sh", path, sizeof path, &err), err);
+    assert_fails (spawner_find_program ("tests", path, sizeof path, &err), err, BERTH_NOT_FOUND);
+    assert_fails (spawner_find_program ("no-such-program", path, sizeof path, &err), err, BERTH_NOT_FOUND);
+    assert_non_null (strstr (err.text, "no-such-program"));
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_program),
         BOTH (test_output_and_exit),
         BOTH (test_signal),
         BOTH (test_timeout),

@@ -1,0 +1,129 @@
+#!/bin/bash
+#  install.sh - what a packager and a program outside meet: everything is installed into an empty
+#  prefix, works from there while tree and build are hidden, and goes again without a trace.
+#
+#  timeout: 600
+. "${BERTH_SOURCE:-$(dirname "$0")/../..}/tests/stories/lib.sh"
+unset BERTH_STATE
+
+#  A release build of its own, kept beside the tests' build: the next time it is only brought up to date.
+release=$BERTH_BUILD/release
+say "a release build, without tests"
+{
+    cmake -S "$BERTH_SOURCE" -B "$release" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBERTH_TESTS=OFF \
+        -DBERTH_WERROR=ON && ninja -C "$release"
+} >"$here/build.log" 2>&1 || { tail -n 40 "$here/build.log"; story_fail "it does not build"; }
+
+installed ()    #  folder: every file and link in it
+{
+    (cd "$1" && find . \( -type f -o -type l \) | sort)
+}
+
+#  Runs a command where tree and build are not to be seen.
+outside ()      #  command...
+{
+    if [ "$(id -u)" = 0 ]; then
+        unshare --mount bash -c 'mount -t tmpfs none "$0" && cd / && exec "$@"' "$BERTH_SOURCE" "$@"
+    else
+        bwrap --dev-bind / / --tmpfs "$BERTH_SOURCE" --chdir / -- "$@"
+    fi
+}
+
+say "into an empty prefix, and the same by way of DESTDIR"
+prefix=$here/prefix
+DESTDIR=$here/stage cmake --install "$release" --prefix /opt/berth >/dev/null
+cmake --install "$release" --prefix "$prefix" >/dev/null
+same "$(installed "$here/stage/opt/berth")" "$(installed "$prefix")" "files by DESTDIR"
+same opt "$(ls -A "$here/stage")" "beside the prefix"
+same '' "$(grep -rlF -e "$BERTH_SOURCE" -e "$here" "$prefix" --include='*.pc' --include='*.cmake' || true)" \
+    "text files that name this tree"
+for file in bin/berth bin/berthd libexec/berth/berth-shim libexec/berth/berth-init lib/libberth.so \
+    lib/libberth.a include/berth/client.h lib/pkgconfig/berth.pc lib/cmake/berth/berth-config.cmake; do
+    [ -e "$prefix/$file" ] || story_fail "$file is not there"
+done
+
+say "the library exports what its headers declare, under names that begin with berth_"
+for name in $(nm -D --defined-only "$prefix/lib/libberth.so" | awk '{ print $3 }'); do
+    plain=${name#berth_}
+    case $name in
+        berth_*_schema | berth_*_enum) continue ;;
+        berth_*) grep -qrwE "$name|$plain" "$prefix/include" && continue ;;
+    esac
+    story_fail "it exports $name"
+done
+same "$(nm -D --defined-only "$prefix/lib/libberth.so" | awk '{ print $3 }' | sort)" \
+    "$(nm -g --defined-only "$prefix/lib/libberth.a" | awk 'NF == 3 { print $3 }' | sort)" "names of the archive"
+
+say "the header alone, as C11 and as C++"
+cd "$here"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+for header in "$prefix"/include/berth/*.h; do
+    echo "#include <berth/${header##*/}>" >header.c
+    outside cc -std=c11 -pedantic-errors -Wall -Wextra -Werror $(pkg-config --cflags berth) -fsyntax-only "$here/header.c"
+done
+cat >plus.cc <<'END'
+#include <berth/client.h>
+#include <vector>
+int main ()
+{
+    berth_error_t err = {};
+    arena_t *arena = arena_new ();
+    bus_pong_t pong;
+    berth_client_t *bus = berth_client_new ("ipc:///nowhere/bus.sock", &err);
+    berth_client_set_patience (bus, 1);
+    int rc = berth_client_ask (bus, REQUEST_BUS_PING, NULL, NULL, arena, &pong, &err);
+    berth_client_destroy (&bus);
+    arena_destroy (&arena);
+    return rc == -1 && err.code == BERTH_UNREACHABLE && request_row (REQUEST_BUS_PING)
+        && bus_pong_schema.count ? 0 : 1;
+}
+END
+outside c++ -std=c++17 -pedantic-errors -Wall -Wextra -Werror "$here/plus.cc" -o "$here/plus" $(pkg-config --cflags --libs berth)
+LD_LIBRARY_PATH=$prefix/lib outside "$here/plus"
+
+say "an example, by pkg-config alone; by the archive; by a project of CMake"
+cp "$prefix/share/doc/berth/example.c" .
+outside cc "$here/example.c" -Wall -Werror $(pkg-config --cflags --libs berth) -o "$here/example"
+words=$(pkg-config --cflags --libs --static berth)
+has "$words" -lzmq "pkg-config --static"
+outside cc "$here/example.c" ${words/-lberth/-l:libberth.a} -o "$here/example-static"
+mkdir project
+cat >project/CMakeLists.txt <<'END'
+cmake_minimum_required (VERSION 3.22)
+project (example LANGUAGES C)
+find_package (berth 0.1 REQUIRED CONFIG)
+add_executable (example ../example.c)
+target_link_libraries (example berth::berth)
+END
+outside cmake -S "$here/project" -B "$here/project/build" -DCMAKE_PREFIX_PATH="$prefix" >"$here/build.log" 2>&1 \
+    && outside cmake --build "$here/project/build" >>"$here/build.log" 2>&1 \
+    || { cat "$here/build.log"; story_fail "the project of CMake"; }
+
+say "the installed service, found by nothing but its own place; the prefix was moved meanwhile"
+mv "$prefix" "$here/moved"
+prefix=$here/moved
+export PATH=/usr/local/bin:/usr/bin:/bin LD_LIBRARY_PATH=$prefix/lib
+outside "$prefix/bin/berthd" --state "$here/state" >"$service_log" 2>&1 </dev/null &
+service_pid=$!
+berth ()
+{
+    outside "$prefix/bin/berth" --state "$here/state" "$@"
+}
+await 30 service_answers
+service_install=$(berth bus ping | sed -n 's/^install *//p')
+endpoint=ipc://$here/state/run/bus.sock
+same Linux "$(outside "$here/example" "$endpoint")" "the example"
+same Linux "$(LD_LIBRARY_PATH='' outside "$here/example-static" "$endpoint")" "the example with the archive"
+same Linux "$(outside "$here/project/build/example" "$endpoint")" "the example by CMake"
+mkdir work
+cd work
+has "$(berth run --workspace "$here/work" -- sh -c 'echo from $(uname -n)')" "from berth" "a run in a sandbox"
+cd ..
+service_release
+
+say "what was installed goes again"
+cmake --install "$release" --prefix "$prefix" >/dev/null
+echo mine >"$prefix/include/mine.h"
+(cd "$release" && cmake --build . --target uninstall >/dev/null)
+same ./include/mine.h "$(installed "$prefix")" "what is left"
+same '' "$(find "$prefix" -name '*berth*')" "folders that are left"
