@@ -5,9 +5,9 @@
 #include "clock.h"
 #include "codec.h"
 #include "ids.h"
+#include "keyed.h"
 #include "log.h"
 #include "plant.h"
-#include "retries.h"
 #include "waiters.h"
 
 #include <errno.h>
@@ -161,56 +161,6 @@ s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
         || foreign_ids_check (req->row->request, body, err);
 }
 
-//  ---- idempotency keys
-
-static bool
-s_has_key (const letter_t *letter)
-{
-    return !PLANTED ("retry-again") && letter->key [0] && letter->answer_to == ACTOR_FRONT && s_is_write (letter);
-}
-
-static retry_scope_t
-s_scope (const request_t *req, berth_bytes_t body)
-{
-    return (retry_scope_t) {
-        .principal = req->letter->principal, .type = req->row->type, .key = req->letter->key,
-        .company = any_text (body, "companyId", req->arena),
-    };
-}
-
-//  Decides about a request, unless a retry of it was decided before.
-static int
-s_decide (const batch_t *batch, const incoming_t *incoming, const request_t *req, store_txn_t *txn,
-          berth_error_t *err)
-{
-    actor_t *self = batch->actor;
-    handler_fn *handler = self->spec.handlers [incoming->letter.type];
-    if (!s_has_key (&incoming->letter))
-        return handler (self->self, req, txn, self->effects, err);
-    retry_scope_t scope = s_scope (req, incoming->body);
-    retry_t retry;
-    int rc = retry_find (txn, req->arena, &scope, incoming->body, batch->now_ms, &retry, err);
-    if (rc < 0)
-        return -1;
-    if (rc == 0 && !retry.subject) {
-        effects_reply_packed (self->effects, req, retry.reply);
-        return 0;
-    }
-    size_t mark = effects_mark (self->effects);
-    const char *waited_for = rc == 0 ? retry.subject : NULL;
-    request_t again = *req;
-    again.subject = waited_for;
-    handler_fn *decide = waited_for && self->spec.rejoin ? self->spec.rejoin : handler;
-    if (decide (self->self, &again, txn, self->effects, err))
-        return -1;
-    retry = (retry_t) { .body = incoming->body };
-    int outcome = effects_outcome (self->effects, mark, req->letter, &retry.reply, &retry.subject);
-    if (outcome == 2 && waited_for && strcmp (retry.subject, waited_for) == 0)
-        return 0;                   //  It waits for the same thing still
-    bool kept;
-    return outcome && retry_put (txn, req->arena, &scope, &retry, batch->now_ms, &kept, err) ? -1 : 0;
-}
-
 //  Decodes a request that may still be looked at, and decides about it.
 static int
 s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, store_txn_t *txn,
@@ -223,7 +173,13 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
     if (letter->deadline_ms && letter->deadline_ms <= batch->mono_ms)
         return berth_fail (err, BERTH_DEADLINE_EXCEEDED,
                            "the deadline passed before %s was looked at", type);
-    return s_decode (incoming, req, err) || s_decide (batch, incoming, req, txn, err) ? -1 : 0;
+    actor_t *self = batch->actor;
+    if (s_decode (incoming, req, err))
+        return -1;
+    if (keyed_is (letter))
+        return keyed_decide (&self->spec, self->self, self->waiters, self->effects, incoming->body, req,
+                             txn, err);
+    return self->spec.handlers [letter->type] (self->self, req, txn, self->effects, err);
 }
 
 //  Runs one request in `txn`; a failure is answered, and 1 says that it had written before.
@@ -346,6 +302,7 @@ s_write (const batch_t *batch, const incoming_t *incoming, size_t count, unsigne
                 s_run_carefully (batch, &incoming [index], txn);
     }
     s_run_due (batch, due, txn);
+    keyed_settle (self->effects, self->waiters, self->arena, txn);
     self->wrote = store_writes (txn) > 0;
     if (!self->wrote)
         return;

@@ -220,6 +220,39 @@ effects_outcome (const effects_t *self, size_t mark, const letter_t *letter,
     return 0;
 }
 
+bool
+effects_awaits (const effects_t *self, const char *subject)
+{
+    for (size_t index = 0; index < self->count; index++)
+        if (self->items [index].kind == EFFECT_WAIT
+            && strcmp (self->items [index].subject, subject) == 0)
+            return true;
+    return false;
+}
+
+int
+effects_keep (const effects_t *self, const waiters_t *waiters, effects_keep_fn *keep, void *context,
+              berth_error_t *err)
+{
+    for (size_t index = 0; index < self->count; index++) {
+        const effect_t *settle = &self->items [index];
+        if (settle->kind != EFFECT_SETTLE || settle->status != reply_status_OK)
+            continue;
+        for (waiter_t **link = NULL;
+             (link = waiters_find ((waiters_t *) waiters, settle->subject, link));
+             link = &(*link)->next)
+            if (keep (context, &(*link)->letter, settle->body, err))
+                return -1;
+        for (size_t before = 0; before < index; before++) {     //  Of this very batch
+            const effect_t *wait = &self->items [before];
+            if (wait->kind == EFFECT_WAIT && strcmp (wait->subject, settle->subject) == 0
+                && keep (context, wait->letter, settle->body, err))
+                return -1;
+        }
+    }
+    return 0;
+}
+
 void
 effects_reply_packed (effects_t *self, const request_t *req, berth_bytes_t reply)
 {

@@ -110,6 +110,15 @@ void effects_undo (effects_t *self, size_t mark);       //  Drops what was queue
 int effects_outcome (const effects_t *self, size_t mark, const letter_t *letter,
                      berth_bytes_t *ret_reply, const char **ret_subject);
 
+//  Has a request of this batch begun to wait for it?
+bool effects_awaits (const effects_t *self, const char *subject);
+
+//  Calls `keep` for everybody who waits for what is settled with a result, until it fails.
+typedef int (effects_keep_fn) (void *context, const letter_t *waiter, berth_bytes_t reply,
+                               berth_error_t *err);
+int effects_keep (const effects_t *self, const waiters_t *waiters, effects_keep_fn *keep,
+                  void *context, berth_error_t *err);
+
 //  An answer that was packed before.
 void effects_reply_packed (effects_t *self, const struct request *req, berth_bytes_t reply);
 

@@ -4,6 +4,7 @@
 
 #include "page.h"
 #include "plant.h"
+#include "retries.h"
 #include "target.h"
 
 #include <stdlib.h>
@@ -188,9 +189,15 @@ s_realized (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     lease_t lease;
     if (lease_find (req, txn, ask->lease, NULL, 0, &lease, err))
         return -1;
+    if (ask->realization && lease.realization && strcmp (ask->realization, lease.realization) == 0) {
+        effects_reply (fx, req, &lease_schema, &lease);     //  Kept before a restart
+        return 0;
+    }
     if (ask->record.size)
         lease.metadata = any_set (lease.metadata.size ? lease.metadata : berth_empty_map,
                                   "workspaceRealization", ask->record, req->arena);
+    if (ask->realization)
+        lease.realization = ask->realization;
     if (ask->source.size)
         lease.source = ask->source;
     if (ask->return_mode)
@@ -198,7 +205,14 @@ s_realized (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     if (berth_has (lease_realized, ask, returned))
         berth_put (lease, &lease, returned, ask->returned);
     lease_used (me, req, &lease);
-    if (lease_save (me, req, txn, &lease, ACTION_LEASE_METADATA_UPDATED, err))
+    lease.updated_at = req->now_ms;
+    activity_note_t note = activity_note (req, ask->record.size ? ACTION_WORKSPACE_REALIZED
+                                                                : ACTION_WORKSPACE_RETURNED,
+                                          lease.company, lease.id, lease.run, lease.agent,
+                                          ask->details);
+    if (lease_put (txn, req->arena, &lease, err) || activity_add (txn, req->arena, &note, err)
+        || (ask->scope.size == RETRIES_SCOPE_SIZE
+            && retry_settle (txn, req->arena, ask->scope.data, ask->reply, err)))
         return -1;
     effects_reply (fx, req, &lease_schema, &lease);
     return 0;

@@ -478,10 +478,26 @@ leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t
 
 //  ---- retries
 
+//  A renewal that was answered with more than a key keeps: what it granted is in the row.
+static int
+s_renewed (const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    lease_t lease;
+    if (lease_get (txn, req->arena, req->subject, &lease, err))
+        return -1;
+    lease_renewed_t renewed = { .id = lease.id, .lease = &lease, .expires_at = lease.expires_at };
+    if (lease.expires_at > req->now_ms)
+        berth_put (lease_renewed, &renewed, granted_ms, (uint64_t) (lease.expires_at - req->now_ms));
+    effects_reply (fx, req, &lease_renewed_schema, &renewed);
+    return 0;
+}
+
 //  Only an acquire would be a second time; every other request that waits bears repeating.
 int
 leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
+    if (req->letter->type == REQUEST_LEASE_RENEW)
+        return s_renewed (req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE)
         return leases_release (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE_FOR_RUN)

@@ -233,10 +233,6 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
         return -1;
     run_released_t nothing = { .released = { 0, arena_new_of (req->arena, lease_t) },
                                .errors = { 0, arena_new_of (req->arena, release_error_t) } };
-    if (count == 0) {
-        effects_reply (fx, req, &run_released_schema, &nothing);
-        return 0;
-    }
     bool tried = false;
     for (size_t index = 0; index < count; index++) {
         if (lease_get (txn, req->arena, ids [index], &lease, err))

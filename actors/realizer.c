@@ -174,7 +174,7 @@ realizer_new (const context_t *context, berth_error_t *err)
     zhashx_set_destructor (self->works, s_work_destroy);
     static const actor_spec_t spec = {
         .code = ACTOR_REALIZER, .handlers = s_handlers, .tick = s_tick, .next_ms = s_next_ms,
-        .fd = -1,
+        .rejoin = realizer_return_again, .fd = -1,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;

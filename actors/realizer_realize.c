@@ -68,6 +68,21 @@ s_is_about_source (const step_t *step, const berth_error_t *why)
 
 //  ---- steps
 
+static berth_bytes_t
+s_details (const step_t *step)
+{
+    arena_t *arena = step->req->arena;
+    berth_bytes_t details = any_set_text (berth_empty_map, "environmentId", step->lease.env, arena);
+    details = any_set_text (details, "driver", step->lease.driver, arena);
+    details = any_set_text (details, "provider", step->lease.provider, arena);
+    details = any_set_text (details, "executionWorkspaceId", step->ask.workspace, arena);
+    details = any_set_number (details, "files", step->realized.files, arena);
+    details = any_set_number (details, "bytes", step->realized.bytes, arena);
+    details = any_set_number (details, "refused", step->realized.refused, arena);
+    details = any_set_number (details, "ms", step->realized.ms, arena);
+    return any_set_truth (details, "provisioned", step->work->provisioned, arena);
+}
+
 static void
 s_keep (step_t *step)
 {
@@ -75,6 +90,7 @@ s_keep (step_t *step)
     lease_realized_t keep = {
         .lease = step->lease.id, .source = step->ask.source, .return_mode = step->ask.return_mode,
         .record = realization_record (&step->lease, step->ask.request, &step->realized, arena),
+        .realization = step->ask.realization, .details = s_details (step),
     };
     berth_put (lease_realized, &keep, returned, false);
     step->work->give_up_ms = step->req->mono_ms + SLACK_MS;
@@ -179,6 +195,37 @@ s_check (const request_t *req, store_txn_t *txn, const workspace_realize_t *ask,
     return 0;
 }
 
+//  The files are in: the row of the persisted workspace.
+static int
+s_put_workspace (const request_t *req, store_txn_t *txn, const workspace_realize_t *ask,
+                 const lease_t *lease, berth_error_t *err)
+{
+    arena_t *arena = req->arena;
+    workspace_t row;
+    berth_error_t why = { 0 };
+    if (!ask->workspace)
+        return 0;
+    if (workspace_get (txn, arena, ask->workspace, &row, &why))
+        return why.code == BERTH_NOT_FOUND ? 0 : berth_fail (err, why.code, "%s", why.text);
+    row.metadata = any_set (row.metadata.size ? row.metadata : berth_empty_map,
+                            "workspaceRealizationRequest", ask->request, arena);
+    row.metadata = any_set (row.metadata, "workspaceRealization",
+                            any_get (lease->metadata, "workspaceRealization"), arena);
+    row.last_used_at = row.updated_at = req->now_ms;
+    return workspace_put (txn, arena, &row, err);
+}
+
+//  Asked again after a restart that came behind its record: nothing is done a second time.
+static int
+s_known (const request_t *req, store_txn_t *txn, effects_t *fx, const step_t *step,
+         berth_error_t *err)
+{
+    if (s_put_workspace (req, txn, &step->ask, &step->lease, err))
+        return -1;
+    effects_reply (fx, req, &lease_schema, &step->lease);
+    return 0;
+}
+
 int
 realizer_realize (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
                   berth_error_t *err)
@@ -189,6 +236,9 @@ realizer_realize (void *args, const request_t *req, store_txn_t *txn, effects_t 
     step_t step = { .req = req, .txn = txn, .fx = fx, .ask = *ask };
     if (s_check (req, txn, &step.ask, &step.lease, err))
         return -1;
+    if (ask->realization && step.lease.realization
+        && strcmp (ask->realization, step.lease.realization) == 0)
+        return s_known (req, txn, fx, &step, err);
     const char *subject = arena_printf (req->arena, "realize/%s", step.lease.id);
     work_t *work = work_find (self, subject);
     if (work && (work->known || waiters_any (actor_waiters (self->actor), subject))) {
@@ -213,44 +263,15 @@ realizer_realize (void *args, const request_t *req, store_txn_t *txn, effects_t 
 
 //  ---- answers
 
-//  The files are in: the row of the persisted workspace, one entry, and the answer.
 static int
 s_kept (step_t *step, const step_done_t *done, berth_error_t *err)
 {
     const request_t *req = step->req;
-    arena_t *arena = req->arena;
     lease_t lease;
-    workspace_t row;
-    if (berth_unpack_own (&lease_schema, done->result, arena, &lease, err))
+    if (berth_unpack_own (&lease_schema, done->result, req->arena, &lease, err)
+        || s_put_workspace (req, step->txn, &step->ask, &lease, err))
         return -1;
-    if (step->ask.workspace) {
-        berth_error_t why = { 0 };
-        if (workspace_get (step->txn, arena, step->ask.workspace, &row, &why) == 0) {
-            row.metadata = any_set (row.metadata.size ? row.metadata : berth_empty_map,
-                                    "workspaceRealizationRequest", step->ask.request, arena);
-            row.metadata = any_set (row.metadata, "workspaceRealization",
-                                    any_get (lease.metadata, "workspaceRealization"), arena);
-            row.last_used_at = row.updated_at = req->now_ms;
-            if (workspace_put (step->txn, arena, &row, err))
-                return -1;
-        }
-        else if (why.code != BERTH_NOT_FOUND)
-            return berth_fail (err, why.code, "%s", why.text);
-    }
-    berth_bytes_t details = any_set_text (berth_empty_map, "environmentId", lease.env, arena);
-    details = any_set_text (details, "driver", lease.driver, arena);
-    details = any_set_text (details, "provider", lease.provider, arena);
-    details = any_set_text (details, "executionWorkspaceId", step->ask.workspace, arena);
-    details = any_set_number (details, "files", step->realized.files, arena);
-    details = any_set_number (details, "bytes", step->realized.bytes, arena);
-    details = any_set_number (details, "refused", step->realized.refused, arena);
-    details = any_set_number (details, "ms", step->realized.ms, arena);
-    details = any_set_truth (details, "provisioned", step->work->provisioned, arena);
-    activity_note_t note = activity_note (req, ACTION_WORKSPACE_REALIZED, lease.company, lease.id,
-                                          lease.run, lease.agent, details);
-    if (activity_add (step->txn, arena, &note, err))
-        return -1;
-    effects_settle (step->fx, arena, step->work->subject, &lease_schema, &lease);
+    effects_settle (step->fx, req->arena, step->work->subject, &lease_schema, &lease);
     work_finish (step->work, req);
     return 0;
 }

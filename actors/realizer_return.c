@@ -103,20 +103,49 @@ s_settle (const request_t *req, work_t *work, effects_t *fx, const workspace_ret
 }
 
 //  Counts only: what the files are called is nobody else's.
-static int
-s_log (const request_t *req, store_txn_t *txn, const lease_t *lease,
-       const workspace_returned_t *returned, berth_error_t *err)
+static berth_bytes_t
+s_details (const lease_t *lease, const workspace_returned_t *returned, arena_t *arena)
 {
-    berth_bytes_t details = any_set_text (berth_empty_map, "environmentId", lease->env, req->arena);
-    details = any_set_number (details, "added", returned->added, req->arena);
-    details = any_set_number (details, "changed", returned->changed, req->arena);
-    details = any_set_number (details, "deleted", returned->deleted, req->arena);
-    details = any_set_number (details, "conflicts", returned->conflicts, req->arena);
-    details = any_set_number (details, "refused", returned->refused, req->arena);
-    details = any_set_number (details, "bytes", returned->bytes, req->arena);
-    activity_note_t note = activity_note (req, ACTION_WORKSPACE_RETURNED, lease->company, lease->id,
-                                          lease->run, lease->agent, details);
-    return activity_add (txn, req->arena, &note, err);
+    berth_bytes_t details = any_set_text (berth_empty_map, "environmentId", lease->env, arena);
+    details = any_set_number (details, "added", returned->added, arena);
+    details = any_set_number (details, "changed", returned->changed, arena);
+    details = any_set_number (details, "deleted", returned->deleted, arena);
+    details = any_set_number (details, "conflicts", returned->conflicts, arena);
+    details = any_set_number (details, "refused", returned->refused, arena);
+    return any_set_number (details, "bytes", returned->bytes, arena);
+}
+
+//  The answer as a key keeps it: where it has no room for the paths, without them.
+static berth_bytes_t
+s_reply (const workspace_returned_t *returned, arena_t *arena)
+{
+    berth_bytes_t packed = berth_pack (&workspace_returned_schema, returned, arena);
+    if (packed.size <= BERTH_REPLY_KEPT_MAX)
+        return packed;
+    workspace_returned_t less = *returned;
+    less.changes.count = 0;
+    less.cut = true;
+    return berth_pack (&workspace_returned_schema, &less, arena);
+}
+
+static int
+s_keep (const request_t *req, store_txn_t *txn, work_t *work, effects_t *fx,
+        const workspace_return_t *ask, const workspace_returned_t *returned, berth_error_t *err)
+{
+    lease_t lease;
+    if (lease_get (txn, req->arena, ask->lease, &lease, err))
+        return -1;
+    lease_realized_t keep = { .lease = lease.id,
+                              .details = s_details (&lease, returned, req->arena) };
+    berth_put (lease_realized, &keep, returned, true);
+    if (work->asker.key [0]) {
+        keep.scope = (berth_bytes_t) { work->asker.scope, sizeof work->asker.scope };
+        keep.reply = s_reply (returned, req->arena);
+    }
+    work->give_up_ms = req->mono_ms + SLACK_MS;
+    effects_work (fx, req->arena, ACTOR_LEASES, NULL, REQUEST_LEASE_REALIZED, work->subject,
+                  work_step (work, "kept", req->arena), req, 0, &keep);
+    return 0;
 }
 
 int
@@ -127,7 +156,6 @@ realizer_return_done (realizer_t *self, const request_t *req, work_t *work, cons
     const step_done_t *done = req->body;
     workspace_return_t ask;
     workspace_returned_t returned;
-    lease_t lease;
     berth_error_t why = { 0 };
     if (berth_unpack_own (&workspace_return_schema, work->ask, req->arena, &ask, err))
         return -1;
@@ -144,21 +172,21 @@ realizer_return_done (realizer_t *self, const request_t *req, work_t *work, cons
                                                      done->result.size), done->result.size };
     if (berth_unpack_own (&workspace_returned_schema, work->result, req->arena, &returned, err))
         return -1;
-    if (ask.dry) {
-        s_settle (req, work, fx, &returned);
-        return 0;
-    }
-    if (!home) {
-        lease_realized_t keep = { .lease = ask.lease };
-        berth_put (lease_realized, &keep, returned, true);
-        work->give_up_ms = req->mono_ms + SLACK_MS;
-        effects_work (fx, req->arena, ACTOR_LEASES, NULL, REQUEST_LEASE_REALIZED, work->subject,
-                      work_step (work, "kept", req->arena), req, 0, &keep);
-        return 0;
-    }
-    if (lease_get (txn, req->arena, ask.lease, &lease, err)
-        || s_log (req, txn, &lease, &returned, err))
-        return -1;
+    if (!home && !ask.dry)
+        return s_keep (req, txn, work, fx, &ask, &returned, err);
     s_settle (req, work, fx, &returned);
+    return 0;
+}
+
+//  What runs is joined; what a crash cut off is begun anew: files that are home do not differ.
+int
+realizer_return_again (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
+                       berth_error_t *err)
+{
+    realizer_t *self = args;
+    CHECK (self, REALIZER_MAGIC);
+    if (!work_find (self, req->subject))
+        return realizer_return (args, req, txn, fx, err);
+    effects_wait (fx, req, req->subject);
     return 0;
 }

@@ -101,7 +101,7 @@ runs_realize (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
         .request = s_request (req, &run, ask, run.workspace ? &workspace : NULL, config, provision),
         .return_mode = berth_enum_text (&workspace_return_mode_enum, (int) mode),
         .excludes = ask->excludes, .workspace = run.workspace,
-        .timeout_ms = ask->timeout_ms ? ask->timeout_ms : 300000,
+        .timeout_ms = ask->timeout_ms ? ask->timeout_ms : 300000, .realization = id_new (req),
     };
     run.request = berth_pack (&workspace_realize_schema, &step, req->arena);
     run.step = "realize";

@@ -251,6 +251,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
         || s_sockets (self, err)
         || s_parts (self, err))
         return -1;
+    store_set_keys_max (self->context.store, options->keys_max);
     s_actors (self);
     trim_after_start ();
     log_event ("started", "instance=%s version=%s bus=%s", self->context.instance, BERTH_VERSION,

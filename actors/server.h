@@ -16,6 +16,7 @@ typedef struct {
     const char *init_path;          //  berth-init; NULL: beside the running program, else PATH
     const char *shim_path;          //  berth-shim; likewise
     uint64_t store_max;             //  0: the store's own default
+    uint64_t keys_max;              //  Idempotency keys remembered; 0: the store's own default
     bool test_providers;            //  fake and fault may be used
     bool ephemeral;                 //  A private service: closes all places when it stops
     int owner_fd;                   //  Ends when this reaches its end of file; -1: none

@@ -10,12 +10,17 @@
     F (T, U64,   count,     "count",     REQUIRED | POSITIVE, 100000000, "How many there are (50000).")
 BERTH_MESSAGE (configuration_uids, CONFIGURATION_UIDS);
 
+#define CONFIGURATION_KEYS(F, T) \
+    F (T, U64,   max,       "max",       OPTIONAL | POSITIVE, 1000000000, "Idempotency keys remembered (1000000).")
+BERTH_MESSAGE (configuration_keys, CONFIGURATION_KEYS);
+
 #define CONFIGURATION(F, T) \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory.") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory.") \
     F (T, U64,   store_max, "storeMax",  OPTIONAL | POSITIVE, 70368744177664, "Bytes the store may grow to.") \
     F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (true).") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
+    F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
     F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.")
 BERTH_MESSAGE (configuration, CONFIGURATION);
 

@@ -81,7 +81,8 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, BYTES, folder,    "placeFolder", OPTIONAL, 4096, "The place's folder on this host.") \
     F (T, BYTES, source,    "workspaceSource", OPTIONAL, 4096, "Host folder that was realized into the place.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
-    F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.")
+    F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
+    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.")
 BERTH_MESSAGE (lease, LEASE);
 
 #define LEASE_ACQUIRE(F, T) \

@@ -151,13 +151,18 @@ BERTH_MESSAGE (step_progress, STEP_PROGRESS);
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.")
 BERTH_MESSAGE (lease_place, LEASE_PLACE);
 
-//  The realizer's and the runs' changes of a lease, which only `leases` writes.
+//  The realizer's changes of a lease, which only `leases` writes: row, entry, and what a client's key
+//  remembers of it, in one transaction.
 #define LEASE_REALIZED(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
     F (T, ANY,   record,    "workspaceRealization", OPTIONAL | OBJECT, 131072, "For its metadata.") \
     F (T, BYTES, source,    "source",    OPTIONAL, 4096, "Where the files came from.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required.") \
-    F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "The files came home.")
+    F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "The files came home.") \
+    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Of the record: the same one is kept once.") \
+    F (T, ANY,   details,   "details",   OPTIONAL | OBJECT, 65536, "Of the entry.") \
+    F (T, BYTES, scope,     "scope",     OPTIONAL, 32, "Of the key of the client who waits for it.") \
+    F (T, ANY,   reply,     "reply",     OPTIONAL, 16384, "What that client is answered.")
 BERTH_MESSAGE (lease_realized, LEASE_REALIZED);
 
 //  The runs' order to the realizer; the answer is a lease row.
@@ -169,7 +174,8 @@ BERTH_MESSAGE (lease_realized, LEASE_REALIZED);
     F (T, STRS,  excludes,  "excludes",  OPTIONAL, 256, "What stays behind.") \
     F (T, STR,   provision, "provisionCommand", OPTIONAL, 16384, "Runs in the place afterwards, bash -lc, 300 s.") \
     F (T, ID,    workspace, "executionWorkspaceId", OPTIONAL, 36, "The persisted workspace that keeps request and record.") \
-    F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL, 0, "Of copying.")
+    F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL, 0, "Of copying.") \
+    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Asked again after a restart, it is the same one.")
 BERTH_MESSAGE (workspace_realize, WORKSPACE_REALIZE);
 
 #endif

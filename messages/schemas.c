@@ -177,6 +177,7 @@ BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
 BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends its place without it.");
 
 //  configuration.h
+BERTH_SCHEMA (configuration_keys, CONFIGURATION_KEYS, SCHEMA_STRICT, "Idempotency keys.");
 BERTH_SCHEMA (configuration_uids, CONFIGURATION_UIDS, SCHEMA_STRICT, "A range of host uids.");
 BERTH_SCHEMA (configuration, CONFIGURATION, SCHEMA_STRICT, "What berthd's configuration file says.");
 
@@ -184,7 +185,7 @@ BERTH_SCHEMA (configuration, CONFIGURATION, SCHEMA_STRICT, "What berthd's config
 const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (nothing_t), 0, NULL };
 
 static const berth_schema_t *const s_schemas [] = {
-    &nothing_schema, &configuration_uids_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
+    &nothing_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
     &environment_delete_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,

@@ -1,6 +1,6 @@
 //  retries.c - owns the table `keys`.
 //
-//  key 'k' + scope, value: u64 time, 16 bytes hash, u8 has reply, subject or reply.
+//  key 'k' + scope, value: u64 time, 16 bytes hash, u8 kind, subject, reply or id of a row.
 //  key 't' + u64 time + scope, value empty: by age.
 
 #include "retries.h"
@@ -11,20 +11,19 @@
 #include <string.h>
 
 enum { HASH = 16, HEAD = 8 + HASH + 1, SWEEP = 4 };
+enum { KIND_SUBJECT, KIND_REPLY, KIND_ROW };
 
-static void
-s_scope (store_key_t *key, const retry_scope_t *scope)
+//  Hashed: the four texts together may be longer than a key.
+void
+retry_scope (const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE])
 {
-    //  Hashed: the four texts together may be longer than a key.
-    uint8_t hash [32];
     crypto_generichash_state state;
-    crypto_generichash_init (&state, NULL, 0, sizeof hash);
+    crypto_generichash_init (&state, NULL, 0, RETRIES_SCOPE_SIZE);
     const char *parts [] = { scope->principal, scope->company ? scope->company : "", scope->type,
                              scope->key };
     for (size_t part = 0; part < BERTH_COUNT (parts); part++)
         crypto_generichash_update (&state, (const uint8_t *) parts [part], strlen (parts [part]) + 1);
-    crypto_generichash_final (&state, hash, sizeof hash);
-    key_bytes (key, hash, sizeof hash);
+    crypto_generichash_final (&state, ret_bytes, RETRIES_SCOPE_SIZE);
 }
 
 static void
@@ -34,21 +33,21 @@ s_hash (berth_bytes_t body, uint8_t hash [HASH])
 }
 
 static store_key_t
-s_key (const retry_scope_t *scope)
+s_key (const uint8_t scope [RETRIES_SCOPE_SIZE])
 {
     store_key_t key = { 0 };
     key_byte (&key, 'k');
-    s_scope (&key, scope);
+    key_bytes (&key, scope, RETRIES_SCOPE_SIZE);
     return key;
 }
 
 static store_key_t
-s_age_key (const retry_scope_t *scope, int64_t at_ms)
+s_age_key (const uint8_t scope [RETRIES_SCOPE_SIZE], int64_t at_ms)
 {
     store_key_t key = { 0 };
     key_byte (&key, 't');
     key_up (&key, (uint64_t) at_ms);
-    s_scope (&key, scope);
+    key_bytes (&key, scope, RETRIES_SCOPE_SIZE);
     return key;
 }
 
@@ -56,7 +55,9 @@ int
 retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_bytes_t body,
             int64_t now_ms, retry_t *ret_retry, berth_error_t *err)
 {
-    store_key_t key = s_key (scope);
+    uint8_t bytes [RETRIES_SCOPE_SIZE];
+    retry_scope (scope, bytes);
+    store_key_t key = s_key (bytes);
     berth_bytes_t value;
     int rc = store_raw_get (txn, DB_KEYS, &key, &value, err);
     if (rc)
@@ -75,8 +76,11 @@ retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_
     const uint8_t *rest = value.data + HEAD;
     size_t size = value.size - HEAD;
     *ret_retry = (retry_t) { 0 };
-    if (value.data [8 + HASH])
+    uint8_t kind = value.data [8 + HASH];
+    if (kind == KIND_REPLY)
         ret_retry->reply = (berth_bytes_t) { arena_copy (arena, rest, size), size };
+    else if (kind == KIND_ROW)
+        ret_retry->row = arena_text (arena, (const char *) rest, size);
     else
         ret_retry->subject = arena_text (arena, (const char *) rest, size);
     return 0;
@@ -93,7 +97,7 @@ s_sweep (store_txn_t *txn, int64_t now_ms, berth_error_t *err)
         rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_KEYS), &cursor);
     if (rc)
         return store_fail (err, rc, "forgetting keys");
-    bool many = stat.ms_entries / 2 > RETRIES_MAX;
+    bool many = stat.ms_entries / 2 > store_keys_max (txn);
     store_key_t from = { 0 }, gone [SWEEP];
     size_t count = 0;
     key_byte (&from, 't');
@@ -123,7 +127,7 @@ s_sweep (store_txn_t *txn, int64_t now_ms, berth_error_t *err)
 
 //  A key that is remembered anew must not be swept at its first age.
 static int
-s_forget_age (store_txn_t *txn, const retry_scope_t *scope, berth_error_t *err)
+s_forget_age (store_txn_t *txn, const uint8_t scope [RETRIES_SCOPE_SIZE], berth_error_t *err)
 {
     store_key_t key = s_key (scope);
     berth_bytes_t value;
@@ -137,23 +141,42 @@ s_forget_age (store_txn_t *txn, const retry_scope_t *scope, berth_error_t *err)
 }
 
 int
-retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, const retry_t *retry,
-           int64_t now_ms, bool *ret_kept, berth_error_t *err)
+retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_bytes_t body,
+           const retry_t *retry, int64_t now_ms, berth_error_t *err)
 {
-    *ret_kept = retry->subject || retry->reply.size <= BERTH_REPLY_KEPT_MAX;
-    if (!*ret_kept)
-        return 0;
-    const void *rest = retry->subject ? (const void *) retry->subject : retry->reply.data;
-    size_t size = retry->subject ? strlen (retry->subject) : retry->reply.size;
-    uint8_t *value = arena_take (arena, HEAD + size);
+    bool large = retry->reply.size > BERTH_REPLY_KEPT_MAX;
+    const char *text = retry->subject ? retry->subject : large ? retry->row : NULL;
+    ENSURE (text || !large);
+    const void *rest = text ? (const void *) text : retry->reply.data;
+    size_t size = text ? strlen (text) : retry->reply.size;
+    uint8_t *value = arena_take (arena, HEAD + size), bytes [RETRIES_SCOPE_SIZE];
     memcpy (value, &now_ms, sizeof now_ms);
-    s_hash (retry->body, value + 8);
-    value [8 + HASH] = !retry->subject;
+    s_hash (body, value + 8);
+    value [8 + HASH] = retry->subject ? KIND_SUBJECT : text ? KIND_ROW : KIND_REPLY;
     if (size)
         memcpy (value + HEAD, rest, size);
-    store_key_t key = s_key (scope), by_age = s_age_key (scope, now_ms);
-    return s_forget_age (txn, scope, err)
+    retry_scope (scope, bytes);
+    store_key_t key = s_key (bytes), by_age = s_age_key (bytes, now_ms);
+    return s_forget_age (txn, bytes, err)
         || s_sweep (txn, now_ms, err)
         || store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { value, HEAD + size }, err)
         || store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { value, 0 }, err) ? -1 : 0;
+}
+
+int
+retry_settle (store_txn_t *txn, arena_t *arena, const uint8_t scope [RETRIES_SCOPE_SIZE],
+              berth_bytes_t reply, berth_error_t *err)
+{
+    store_key_t key = s_key (scope);
+    berth_bytes_t value;
+    if (reply.size > BERTH_REPLY_KEPT_MAX)
+        return 0;
+    int rc = store_raw_get (txn, DB_KEYS, &key, &value, err);
+    if (rc || value.size < HEAD || value.data [8 + HASH] != KIND_SUBJECT)
+        return rc < 0 ? -1 : 0;
+    uint8_t *settled = arena_take (arena, HEAD + reply.size);
+    memcpy (settled, value.data, HEAD);
+    settled [8 + HASH] = KIND_REPLY;
+    memcpy (settled + HEAD, reply.data, reply.size);
+    return store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { settled, HEAD + reply.size }, err);
 }

@@ -28,6 +28,7 @@ struct store {
     char install [BERTH_ID_SIZE];
     uint64_t max_bytes;
     uint64_t epoch;
+    uint64_t keys_max;
     bool reserved_less;
 };
 
@@ -51,6 +52,19 @@ MDB_dbi
 store_dbi (const store_txn_t *txn, store_db_t db)
 {
     return txn->store->dbis [db];
+}
+
+uint64_t
+store_keys_max (const store_txn_t *txn)
+{
+    return txn->store->keys_max ? txn->store->keys_max : STORE_KEYS_MAX;
+}
+
+void
+store_set_keys_max (store_t *self, uint64_t count)
+{
+    CHECK (self, STORE_MAGIC);
+    self->keys_max = count;
 }
 
 //  ---- raw access

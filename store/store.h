@@ -24,6 +24,10 @@ enum { STORE_SCHEMA = 2 };
 int store_open (const char *folder, uint64_t max_bytes, store_t **ret_self, berth_error_t *err);
 void store_destroy (store_t **self_p);
 
+//  How many idempotency keys are remembered; before any transaction. 0: the default.
+enum { STORE_KEYS_MAX = 1000000 };
+void store_set_keys_max (store_t *self, uint64_t count);
+
 //  Begins the one write transaction, waiting for whoever holds it. Until it ends: no send, no
 //  receive, no provider, no sleep. Same thread throughout.
 int store_begin (store_t *self, store_txn_t **ret_txn, berth_error_t *err);

@@ -35,6 +35,7 @@ struct store_txn {
 };
 
 MDB_dbi store_dbi (const store_txn_t *txn, store_db_t db);
+uint64_t store_keys_max (const store_txn_t *txn);
 
 //  Gets the bytes of a key: 0, 1 if there is none, or -1. Valid until the next write.
 int store_raw_get (store_txn_t *txn, store_db_t db, const store_key_t *key, berth_bytes_t *ret_value,

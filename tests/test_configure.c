@@ -29,7 +29,7 @@ s_all_keys (void **state)
     configuration_t said;
     assert_ok (s_read ("state = /var/lib/b\nruntime = /run/b\nstoreMax = 1048576\n"
                        "localAsRoot = false\ntestProviders = true\nuids\n    first = 910000\n"
-                       "    count = 10\n", arena, &said, &err), err);
+                       "    count = 10\nkeys\n    max = 77\n", arena, &said, &err), err);
     assert_string_equal (said.state, "/var/lib/b");
     assert_string_equal (said.runtime, "/run/b");
     assert_int_equal (said.store_max, 1048576);
@@ -37,6 +37,7 @@ s_all_keys (void **state)
     assert_true (said.test_providers);
     assert_int_equal (said.uids->first, 910000);
     assert_int_equal (said.uids->count, 10);
+    assert_int_equal (said.keys->max, 77);
 }
 
 static void
@@ -51,6 +52,7 @@ s_wrong_keys_are_named (void **state)
         { "uids\n    first = 910000\n", "uids.count" },
         { "uids\n    first = 1\n    count = 1\n    last = 2\n", "uids.last" },
         { "uids = 5\n", "uids" },
+        { "keys\n    max = 0\n", "keys.max" },
     };
     for (size_t index = 0; index < BERTH_COUNT (wrong); index++) {
         own (arena) arena = arena_new ();

@@ -397,6 +397,54 @@ test_key_refused (void **state)
     assert_string_equal (stage_text (stage, third, "id"), second.subject);
 }
 
+//  An answer that is too large to be kept is about a row: the row answers, and nothing is done twice.
+static void
+test_key_large (void **state)
+{
+    stage_t *stage = *state;
+    char *large = arena_take (stage->arena, 20001);
+    memset (large, 'x', 20000);
+    large [20000] = 0;
+    const char *ask = ASK ("{'companyId':'acme','environmentId':'" LOCAL "','metadata':{'m':'%s'}}",
+                           large);
+    stage->key = "k1";
+    berth_bytes_t first = stage_ok (stage, REQUEST_LEASE_ACQUIRE, ask);
+    assert_true (first.size > BERTH_REPLY_KEPT_MAX);
+    uint64_t entries = stage_entries (stage);
+    assert_bytes (first, stage_ok (stage, REQUEST_LEASE_ACQUIRE, ask));
+    const char *id = stage_text (stage, first, "id");
+    const char *renew = ASK ("{'leaseId':'%s','ms':60000}", id);
+    berth_bytes_t renewed = stage_ok (stage, REQUEST_LEASE_RENEW, renew);
+    assert_int_equal (stage_entries (stage), entries + 1);
+    berth_bytes_t again = stage_ok (stage, REQUEST_LEASE_RENEW, renew);
+    assert_string_equal (stage_at (stage, renewed, "expiresAt"), stage_at (stage, again, "expiresAt"));
+    assert_int_equal (stage_entries (stage), entries + 1);
+}
+
+//  A realization's record is kept once, with one entry; so is what came home, for its client's key.
+static void
+test_realized (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = lease_active (stage, "");
+    uint64_t entries = stage_entries (stage);
+    const char *keep = ASK ("{'leaseId':'%s','workspaceRealization':{'version':1},'source':'/s',"
+                            "'returned':false,'realizationId':'" SPACE "','details':{'files':1}}", id);
+    for (int times = 0; times < 2; times++) {
+        stage_queue_step (stage, REQUEST_LEASE_REALIZED, ACTOR_REALIZER, "x", "keep", keep);
+        stage_serve (stage);
+    }
+    assert_int_equal (stage_entries (stage), entries + 1);
+    assert_at (stage, stage_entry (stage, 0), "action", "\"workspace.realized\"");
+    assert_at (stage, stage_entry (stage, 0), "entityId", ASK ("\"%s\"", id));
+    assert_at (stage, stage_entry (stage, 0), "details", "{\"files\":1}");
+    stage_queue_step (stage, REQUEST_LEASE_REALIZED, ACTOR_REALIZER, "x", "kept",
+                      ASK ("{'leaseId':'%s','returned':true,'details':{'added':1}}", id));
+    stage_serve (stage);
+    assert_at (stage, stage_entry (stage, 0), "action", "\"workspace.returned\"");
+    assert_true (lease_row (stage, id).returned);
+}
+
 int
 main (void)
 {
@@ -407,7 +455,8 @@ main (void)
         LEASE_TEST (test_release), LEASE_TEST (test_release_opening), LEASE_TEST (test_cleanup),
         LEASE_TEST (test_cleanup_retained), LEASE_TEST (test_release_for_run),
         LEASE_TEST (test_release_for_run_beside_acquire),
-        LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_refused),
+        LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_refused), LEASE_TEST (test_key_large),
+        LEASE_TEST (test_realized),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -99,15 +99,13 @@ test_return (void **state)
     //  Nobody is told before the lease knows.
     assert_null (stage_answer (stage, ticket));
     assert_at (stage, stage_work (stage, ACTOR_LEASES, 0)->body, "returned", "true");
-    assert_int_equal (stage_entries (stage), 0);
+    const char *details = stage_at (stage, stage_work (stage, ACTOR_LEASES, 0)->body, "details");
     s_answer (stage, ACTOR_LEASES, true, s_lease_json (stage));
     const stage_sent_t *answer = stage_answer (stage, ticket);
     assert_int_equal (answer->status, reply_status_OK);
     assert_at (stage, answer->body, "changed", "2");
     assert_at (stage, answer->body, "changes.0.path", "\"secret.txt\"");
-    berth_bytes_t entry = stage_entry (stage, 0);
-    assert_at (stage, entry, "action", "\"workspace.returned\"");
-    assert_at (stage, entry, "details", "{\"environmentId\":\""
+    assert_string_equal (details, "{\"environmentId\":\""
                ENV_ID "\",\"added\":1,\"changed\":2,"
                "\"deleted\":3,\"conflicts\":4,\"refused\":5,\"bytes\":6}");
 }
@@ -140,7 +138,52 @@ test_return_of_settled (void **state)
     s_answer (stage, ACTOR_LEASES, false,
               "{'code':'conflict','message':'released','retryable':false}");
     assert_int_equal (stage_answer (stage, ticket)->status, reply_status_OK);
-    assert_at (stage, stage_entry (stage, 0), "action", "\"workspace.returned\"");
+}
+
+//  A repeat under the same key joins what runs; what a restart cut off begins anew.
+static void
+test_return_again (void **state)
+{
+    stage_t *stage = *state;
+    berth_error_t err = { 0 };
+    s_put_realized (stage, lease_state_ACTIVE);
+    stage->key = "k1";
+    uint64_t first = stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+    uint64_t beside = stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+    stage_serve (stage);
+    assert_non_null (stage_work (stage, ACTOR_PROXY, 0));
+    assert_null (stage_work (stage, ACTOR_PROXY, 1));
+    letter_t step = stage_work (stage, ACTOR_PROXY, 0)->letter;
+    uint64_t later = stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+    stage_serve (stage);
+    assert_null (stage_work (stage, ACTOR_PROXY, 0));
+    assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_RETURN,
+                                   "{'leaseId':'" LEASE_ID "','dry':true}").code, BERTH_CONFLICT);
+
+    stage_queue_done (stage, &step, true, RETURNED);
+    stage_serve (stage);
+    berth_bytes_t keep = stage_work (stage, ACTOR_LEASES, 0)->body;
+    assert_at (stage, keep, "reply.changed", "2");
+    assert_non_null (any_get (keep, "scope").data);
+    s_answer (stage, ACTOR_LEASES, true, s_lease_json (stage));
+    berth_bytes_t body = stage_answer (stage, first)->body;
+    assert_bytes (body, stage_answer (stage, beside)->body);
+    assert_bytes (body, stage_answer (stage, later)->body);
+
+    //  Another process finds the answer by the key.
+    realizer_destroy (&s_realizer);
+    s_realizer = realizer_new (&stage->context, &err);
+    stage->actor = realizer_kit (s_realizer);
+    assert_bytes (body, stage_ok (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}"));
+    stage->key = "k2";
+    stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+    stage_serve (stage);
+    realizer_destroy (&s_realizer);
+    s_realizer = realizer_new (&stage->context, &err);
+    stage->actor = realizer_kit (s_realizer);
+    stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+    stage_serve (stage);
+    assert_non_null (stage_work (stage, ACTOR_PROXY, 0));
 }
 
 static void
@@ -195,7 +238,7 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_return), TEST (test_return_dry), TEST (test_return_of_settled),
+        TEST (test_return), TEST (test_return_dry), TEST (test_return_of_settled), TEST (test_return_again),
         TEST (test_return_refusals), TEST (test_return_fails),
     };
     return cmocka_run_group_tests_name ("realizer_return", tests, NULL, NULL);

@@ -47,13 +47,11 @@ s_put (scene_t *self, const retry_scope_t *scope, const char *body, const char *
        const char *reply, int64_t now_ms)
 {
     berth_error_t err = { 0 };
+    berth_bytes_t bytes = { (const uint8_t *) body, strlen (body) };
     retry_t retry = {
-        .body = { (const uint8_t *) body, strlen (body) }, .subject = subject,
-        .reply = { (const uint8_t *) reply, reply ? strlen (reply) : 0 },
+        .subject = subject, .reply = { (const uint8_t *) reply, reply ? strlen (reply) : 0 },
     };
-    bool kept = false;
-    assert_ok (retry_put (self->txn, self->arena, scope, &retry, now_ms, &kept, &err), err);
-    assert_true (kept);
+    assert_ok (retry_put (self->txn, self->arena, scope, bytes, &retry, now_ms, &err), err);
 }
 
 static int
@@ -100,20 +98,71 @@ test_scopes (void **state)
         assert_int_equal (s_find (self, &others [index], "ask", s_now, &retry), 1);
 }
 
+//  A reply that is too large is found again by its row.
 static void
-test_large_replies_are_not_kept (void **state)
+test_large_replies (void **state)
 {
     scene_t *self = *state;
     berth_error_t err = { 0 };
     static const uint8_t large [BERTH_REPLY_KEPT_MAX + 1];
-    retry_t retry = { .body = BYTES_OF ("ask"), .reply = { large, sizeof large } };
-    bool kept = true;
-    assert_ok (retry_put (self->txn, self->arena, &s_scope, &retry, s_now, &kept, &err), err);
-    assert_false (kept);
+    retry_t retry = { .reply = { large, sizeof large }, .row = "id" }, found;
+    assert_ok (retry_put (self->txn, self->arena, &s_scope, BYTES_OF ("ask"), &retry, s_now, &err),
+               err);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &found), 0);
+    assert_string_equal (found.row, "id");
+    assert_null (found.subject);
+    assert_int_equal (found.reply.size, 0);
+    retry = (retry_t) { .reply = { large, sizeof large - 1 }, .row = "id" };
+    assert_ok (retry_put (self->txn, self->arena, &s_scope, BYTES_OF ("ask"), &retry, s_now, &err),
+               err);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &found), 0);
+    assert_null (found.row);
+    assert_int_equal (found.reply.size, sizeof large - 1);
+}
+
+//  The reply takes the place of what was waited for, once; a large one does not.
+static void
+test_settle (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    static const uint8_t large [BERTH_REPLY_KEPT_MAX + 1];
+    uint8_t scope [RETRIES_SCOPE_SIZE];
+    retry_t retry;
+    retry_scope (&s_scope, scope);
+    assert_ok (retry_settle (self->txn, self->arena, scope, BYTES_OF ("early"), &err), err);
     assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 1);
-    retry = (retry_t) { .body = BYTES_OF ("ask"), .reply = { large, sizeof large - 1 } };
-    assert_ok (retry_put (self->txn, self->arena, &s_scope, &retry, s_now, &kept, &err), err);
-    assert_true (kept);
+    s_put (self, &s_scope, "ask", "subject", NULL, s_now);
+    assert_ok (retry_settle (self->txn, self->arena, scope,
+                             (berth_bytes_t) { large, sizeof large }, &err), err);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 0);
+    assert_string_equal (retry.subject, "subject");
+    assert_ok (retry_settle (self->txn, self->arena, scope, BYTES_OF ("reply"), &err), err);
+    assert_ok (retry_settle (self->txn, self->arena, scope, BYTES_OF ("another"), &err), err);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 0);
+    assert_bytes (retry.reply, BYTES_OF ("reply"));
+    assert_int_equal (s_find (self, &s_scope, "other", s_now, &retry), -1);
+}
+
+//  Beyond so many the oldest go.
+static void
+test_most (void **state)
+{
+    scene_t *self = *state;
+    char name [16];
+    retry_t retry;
+    store_set_keys_max (self->store, 5);
+    for (int index = 0; index < 20; index++) {
+        snprintf (name, sizeof name, "k%d", index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+    }
+    int kept = 0;
+    for (int index = 0; index < 20; index++) {
+        snprintf (name, sizeof name, "k%d", index);
+        kept += s_find (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", s_now + 20, &retry) == 0;
+    }
+    assert_in_range (kept, 1, 6);
+    assert_int_equal (s_find (self, &(retry_scope_t) { "p", "acme", "t", "k19" }, "ask", s_now + 20, &retry), 0);
 }
 
 //  A day; then it may be used anew, and is kept a day from there on.
@@ -165,7 +214,7 @@ main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
-        TEST (test_remembers), TEST (test_scopes), TEST (test_large_replies_are_not_kept),
+        TEST (test_remembers), TEST (test_scopes), TEST (test_large_replies), TEST (test_settle), TEST (test_most),
         TEST (test_age), TEST (test_old_ones_are_forgotten),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

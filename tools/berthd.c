@@ -102,6 +102,7 @@ s_configure (const char *path, arena_t *arena, server_options_t *options)
     options->state = said.state;
     options->runtime = said.runtime;
     options->store_max = said.store_max;
+    options->keys_max = said.keys ? said.keys->max : 0;
     options->test_providers = said.test_providers;
     if (berth_has (configuration, &said, local_as_root))
         options->local_as_root = said.local_as_root;
