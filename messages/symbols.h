@@ -7,6 +7,10 @@
 //  The same for a table that a macro declares.
 #define BERTH_SYMBOL(name) __asm__ ("berth_" name)
 
+//  activity.h
+#pragma redefine_extname action_text berth_action_text
+#pragma redefine_extname action_entity berth_action_entity
+
 //  arena.h
 #pragma redefine_extname arena_new berth_arena_new
 #pragma redefine_extname arena_destroy berth_arena_destroy

@@ -1,10 +1,9 @@
 //  berthd.c - main of the service: options, one service, and the word to whoever started it.
 
 #include "configure.h"
+#include "daemon_options.h"
 #include "server.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,93 +11,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char *const s_help =
-    "berthd - leases places where work may run, and never forgets one\n"
-    "\n"
-    "  berthd [--state DIR] [--runtime DIR] [options]\n"
-    "\n"
-    "  --config FILE      a ZPL file with the keys state, runtime, storeMax, localAsRoot,\n"
-    "                     testProviders, uids/first, uids/count; options win over it\n"
-    "  --state DIR        where its state is ($BERTH_STATE, else $XDG_STATE_HOME/berth;\n"
-    "                     root: /var/lib/berth)\n"
-    "  --runtime DIR      where its sockets are (DIR/run of a named state directory, else\n"
-    "                     $XDG_RUNTIME_DIR/berth; root: /run/berth)\n"
-    "  --store-max BYTES  how large the store may grow (64 GiB)\n"
-    "  --uids FIRST:COUNT host uids for places, when started by root (900000:50000)\n"
-    "  --no-local-root    driver local may not run as root\n"
-    "  --ephemeral        a private service: closes every place when it ends\n"
-    "  --owner-fd N       end when descriptor N reaches its end of file\n"
-    "  --test-providers   allow the providers fake and fault\n"
-    "  --version, --help\n"
-    "\n"
-    "It runs in the foreground. SIGTERM stops it in at most ten seconds and leaves places and\n"
-    "their commands alone for the next start; `berth bus shutdown --release` closes them first.\n";
-
-enum { CONFIG = 256, STORE_MAX, UIDS, NO_LOCAL_ROOT, EPHEMERAL, OWNER_FD, TEST_PROVIDERS, VERSION };
-
-static const struct option s_options [] = {
-    { "config", required_argument, NULL, CONFIG },
-    { "state", required_argument, NULL, 's' },
-    { "runtime", required_argument, NULL, 'r' },
-    { "store-max", required_argument, NULL, STORE_MAX },
-    { "uids", required_argument, NULL, UIDS },
-    { "no-local-root", no_argument, NULL, NO_LOCAL_ROOT },
-    { "ephemeral", no_argument, NULL, EPHEMERAL },
-    { "owner-fd", required_argument, NULL, OWNER_FD },
-    { "test-providers", no_argument, NULL, TEST_PROVIDERS },
-    { "version", no_argument, NULL, VERSION },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 }
-};
-
 static int
-s_number (const char *text, uint64_t most, uint64_t *ret_number)
+s_failed (const berth_error_t *err)
 {
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull (text, &end, 10);
-    if (errno || end == text || *end || *text == '-' || number > most)
-        return -1;
-    *ret_number = number;
-    return 0;
+    fprintf (stderr, "berthd: %s (%s)\n", err->text, berth_code_text (err->code));
+    if (err->remedy [0])
+        fprintf (stderr, "  remedy: %s\n", err->remedy);
+    return berth_code_exit (err->code);
 }
 
+//  What the file says.
 static int
-s_wrong (const char *option, const char *value)
-{
-    fprintf (stderr, "berthd: --%s cannot be '%s' (berthd --help)\n", option, value);
-    return -1;
-}
-
-static int
-s_uids (const char *text, server_options_t *options)
-{
-    char first [32];
-    const char *colon = strchr (text, ':');
-    uint64_t low, count;
-    if (!colon || (size_t) (colon - text) >= sizeof first)
-        return -1;
-    snprintf (first, sizeof first, "%.*s", (int) (colon - text), text);
-    if (s_number (first, 4000000000u, &low) || s_number (colon + 1, 100000000u, &count)
-        || low < 1000 || count == 0)
-        return -1;
-    options->uid_first = (uint32_t) low;
-    options->uid_count = (uint32_t) count;
-    return 0;
-}
-
-//  What the file says, under the options: it is read before them, wherever it is named.
-static int
-s_configure (const char *path, arena_t *arena, server_options_t *options)
+s_configure (const char *path, arena_t *arena, server_options_t *options, berth_error_t *err)
 {
     configuration_t said;
-    berth_error_t err = { 0 };
-    if (configure (path, arena, &said, &err)) {
-        fprintf (stderr, "berthd: %s (%s)\n", err.text, berth_code_text (err.code));
-        if (err.remedy [0])
-            fprintf (stderr, "  remedy: %s\n", err.remedy);
+    if (configure (path, arena, &said, err))
         return -1;
-    }
     options->state = said.state;
     options->runtime = said.runtime;
     options->store_max = said.store_max;
@@ -113,54 +41,25 @@ s_configure (const char *path, arena_t *arena, server_options_t *options)
     return 0;
 }
 
-//  The file that --config names, or NULL.
-static const char *
-s_config_path (int argc, char **argv)
+//  What the command line says, over it.
+static void
+s_override (const daemon_options_t *said, server_options_t *options)
 {
-    for (int index = 1; index < argc; index++) {
-        if (strncmp (argv [index], "--config=", 9) == 0)
-            return argv [index] + 9;
-        if (strcmp (argv [index], "--config") == 0)
-            return index + 1 < argc ? argv [index + 1] : NULL;
-    }
-    return NULL;
-}
-
-//  Fills *options; 1 when there is nothing more to do (help was shown).
-static int
-s_parse (int argc, char **argv, server_options_t *options)
-{
-    int option;
-    uint64_t number;
-    while ((option = getopt_long (argc, argv, "h", s_options, NULL)) != -1)
-        switch (option) {
-            case CONFIG: break;     //  Read before
-            case 's': options->state = optarg; break;
-            case 'r': options->runtime = optarg; break;
-            case STORE_MAX:
-                if (s_number (optarg, 1ull << 46, &options->store_max)
-                    || options->store_max < 1 << 20)
-                    return s_wrong ("store-max", optarg);
-                break;
-            case UIDS:
-                if (s_uids (optarg, options))
-                    return s_wrong ("uids", optarg);
-                break;
-            case OWNER_FD:
-                if (s_number (optarg, 65535, &number))
-                    return s_wrong ("owner-fd", optarg);
-                options->owner_fd = (int) number;
-                break;
-            case NO_LOCAL_ROOT: options->local_as_root = false; break;
-            case EPHEMERAL: options->ephemeral = true; break;
-            case TEST_PROVIDERS: options->test_providers = true; break;
-            case VERSION: printf ("berthd %s\n", BERTH_VERSION); return 1;
-            case 'h': fputs (s_help, stdout); return 1;
-            default: return -1;     //  getopt has said what is wrong
-        }
-    if (optind < argc)
-        return s_wrong ("", argv [optind]);
-    return 0;
+    if (said->state)
+        options->state = said->state;
+    if (said->runtime)
+        options->runtime = said->runtime;
+    if (said->store_max)
+        options->store_max = said->store_max;
+    if (said->uids)
+        (void) daemon_options_uids (said->uids, &options->uid_first, &options->uid_count);     //  Checked
+    if (berth_has (daemon_options, said, local_root))
+        options->local_as_root = said->local_root;
+    if (berth_has (daemon_options, said, test_providers))
+        options->test_providers = said->test_providers;
+    if (berth_has (daemon_options, said, owner_fd))
+        options->owner_fd = (int) said->owner_fd;
+    options->ephemeral = said->ephemeral;
 }
 
 static const char *
@@ -225,25 +124,28 @@ int
 main (int argc, char **argv)
 {
     server_options_t options = { .owner_fd = -1, .local_as_root = true };
+    daemon_options_t said = { 0 };
     char state [2048], runtime [2048];
+    berth_error_t err = { 0 };
     own (arena) arena = arena_new ();
-    const char *config = s_config_path (argc, argv);
-    if (config && s_configure (config, arena, &options))
-        return berth_code_exit (BERTH_INVALID);
-    int rc = s_parse (argc, argv, &options);
-    if (rc)
-        return rc > 0 ? 0 : berth_code_exit (BERTH_INVALID);
+    if (argc > 0 && daemon_options_read (argv, arena, &said, &err))
+        return s_failed (&err);
+    if (said.help || said.version) {
+        if (said.help)
+            daemon_options_help ();
+        else
+            printf ("berthd %s\n", BERTH_VERSION);
+        return fflush (stdout) ? 1 : 0;
+    }
+    if (said.config && s_configure (said.config, arena, &options, &err))
+        return s_failed (&err);
+    s_override (&said, &options);
     if (s_directories (&options, state, runtime, sizeof state))
         return berth_code_exit (BERTH_INVALID);
 
     own (server) server = NULL;
-    berth_error_t err = { 0 };
-    if (server_start (&options, &server, &err)) {
-        fprintf (stderr, "berthd: %s (%s)\n", err.text, berth_code_text (err.code));
-        if (err.remedy [0])
-            fprintf (stderr, "  remedy: %s\n", err.remedy);
-        return berth_code_exit (err.code);
-    }
+    if (server_start (&options, &server, &err))
+        return s_failed (&err);
     s_notify ("READY=1\n");
     server_wait (server);
     s_notify ("STOPPING=1\n");

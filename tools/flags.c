@@ -138,6 +138,21 @@ flags_name (const berth_field_t *field, char *name, size_t size)
     name [used] = 0;
 }
 
+//  What a text is, where the name of its field says it.
+static const char *
+s_text_value (const berth_field_t *field)
+{
+    static const struct { const char *name, *value; } known [] = {
+        { "endpoint", "ENDPOINT" }, { "state", "DIR" }, { "runtime", "DIR" }, { "workspace", "DIR" },
+        { "config", "FILE" }, { "ro", "PATH" }, { "company", "COMPANY" }, { "on", "ENVIRONMENT" },
+        { "run", "RUN" }, { "env", "NAME[=VALUE]" }, { "cwd", "DIR" }, { "uids", "FIRST:COUNT" },
+    };
+    for (size_t index = 0; index < BERTH_COUNT (known); index++)
+        if (strcmp (known [index].name, field->name) == 0)
+            return known [index].value;
+    return "TEXT";
+}
+
 const char *
 flags_value (const berth_field_t *field)
 {
@@ -149,8 +164,9 @@ flags_value (const berth_field_t *field)
         case KIND_TIME: return "WHEN";
         case KIND_ID: return "ID";
         case KIND_OBJ: case KIND_LIST: case KIND_ANY: return "JSON";
-        case KIND_STR: case KIND_BYTES: case KIND_ENUM: case KIND_STRS: case KIND_BLOBS:
-        default: return "TEXT";
+        case KIND_ENUM: return "WORD";
+        case KIND_STR: case KIND_BYTES: case KIND_STRS: case KIND_BLOBS:
+        default: return s_text_value (field);
     }
 }
 

@@ -2,7 +2,7 @@
 
 #include "help.h"
 
-#include "flags.h"
+#include "options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,20 +28,24 @@ help_group (const char *group)
     return words [0] ? words : NULL;
 }
 
-//  "ENVIRONMENT [TARGET] -- CMD...": what is not required stands in brackets.
-static void
-s_print_arguments (const command_t *command)
+void
+help_usage (const command_t *command, char *text, size_t size)
 {
+    snprintf (text, size, "berth %s", command->words);
     for (size_t index = 0; index < BERTH_COUNT (command->arguments); index++) {
         if (!command->arguments [index].shown)
             break;
         const berth_field_t *field = berth_schema_field (command->options, command->arguments [index].field);
-        printf (field->flags & REQUIRED ? " %s" : " [%s]", command->arguments [index].shown);
+        size_t used = strlen (text);
+        snprintf (text + used, size - used, field->flags & REQUIRED ? " %s" : " [%s]",
+                  command->arguments [index].shown);
     }
-    if (command->options->count)
-        printf (" [OPTION...]");
+    size_t used = strlen (text);
+    snprintf (text + used, size - used, "%s", command->options->count ? " [OPTION...]" : "");
+    used = strlen (text);
     if (command->tail)
-        printf (strcmp (command->tail, "COMMAND") == 0 ? " [%s...]" : " [--] %s", command->tail);
+        snprintf (text + used, size - used,
+                  strcmp (command->tail, "COMMAND") == 0 ? " [%s...]" : " [--] %s", command->tail);
 }
 
 void
@@ -64,9 +68,8 @@ help_print_all (void)
     printf ("\nOptions of every command:\n");
     for (size_t index = 0; index < common_options_schema.count; index++) {
         const berth_field_t *field = &common_options_schema.fields [index];
-        char name [80], shown [100];
-        flags_name (field, name, sizeof name);
-        snprintf (shown, sizeof shown, "--%s %s", name, flags_value (field));
+        char shown [100];
+        option_shown (field, NULL, shown, sizeof shown);
         printf ("  %-17s %s\n", shown, field->doc);
     }
     printf ("\nMore: berth help COMMAND\n");
@@ -81,89 +84,33 @@ help_print_group (const char *group)
     printf ("\nMore: berth help %s COMMAND\n", group);
 }
 
-//  Is this field given as an argument, or by --company?
-static bool
-s_elsewhere (const command_t *command, const berth_field_t *field)
+bool
+help_shows (const command_t *command, const berth_field_t *field)
 {
     for (size_t index = 0; index < BERTH_COUNT (command->arguments); index++)
         if (command->arguments [index].field && strcmp (command->arguments [index].field, field->name) == 0)
-            return true;
+            return false;
     bool tail = command->run == start_command
              && (strcmp (field->name, "command") == 0 || strcmp (field->name, "args") == 0);
-    return tail || strcmp (field->name, "companyId") == 0;
-}
-
-//  Text from column `indent` on, folded at 79.
-static void
-s_print_folded (const char *text, int indent)
-{
-    int column = indent;
-    while (*text) {
-        int word = (int) strcspn (text, " ");
-        if (column > indent && column + 1 + word > 79) {
-            printf ("\n%*s", indent, "");
-            column = indent;
-        }
-        else if (column > indent)
-            column += printf (" ");
-        column += printf ("%.*s", word, text);
-        text += word;
-        text += strspn (text, " ");
-    }
-    putchar ('\n');
-}
-
-static void
-s_print_values (const berth_field_t *field, int indent)
-{
-    if (field->kind != KIND_ENUM)
-        return;
-    const berth_enum_t *of = field->of;
-    char text [512] = "";
-    for (size_t index = 1; index < of->count; index++) {
-        size_t used = strlen (text);
-        snprintf (text + used, sizeof text - used, "%s%s", index > 1 ? ", " : "One of: ", of->texts [index]);
-    }
-    printf ("%*s", indent, "");
-    s_print_folded (text, indent);
-}
-
-static char
-s_letter (const command_t *command, const char *name)
-{
-    for (const char *at = command->letters; at && *at; at += strcspn (at, " "), at += *at == ' ')
-        if (strncmp (at + 2, name, strlen (name)) == 0 && strchr (" ", at [2 + strlen (name)]))
-            return *at;
-    return 0;
+    return !tail && strcmp (field->name, "companyId");
 }
 
 void
 help_print (const command_t *command)
 {
-    enum { INDENT = 32 };
-    printf ("berth %s", command->words);
-    s_print_arguments (command);
-    printf ("\n\n%s.\n", command->doc);
+    char usage [200];
+    help_usage (command, usage, sizeof usage);
+    printf ("%s\n\n%s.\n", usage, command->doc);
     bool any = false, required = false;
     for (size_t index = 0; index < command->options->count; index++) {
         const berth_field_t *field = &command->options->fields [index];
-        char name [80], shown [120];
-        flags_name (field, name, sizeof name);
-        if (s_elsewhere (command, field))
+        if (!help_shows (command, field))
             continue;
         if (!any)
             putchar ('\n');
         any = true;
         required |= (field->flags & REQUIRED) != 0;
-        char letter = s_letter (command, name);
-        snprintf (shown, sizeof shown, "%s%c%s--%s %s%s", letter ? "-" : "  ", letter ? letter : ' ',
-                  letter ? ", " : " ", name, flags_value (field), field->flags & REQUIRED ? " *" : "");
-        if (strlen (shown) > INDENT - 4)
-            printf ("  %s\n%*s", shown, INDENT, "");
-        else
-            printf ("  %-*s", INDENT - 2, shown);
-        s_print_folded (field->doc, INDENT);
-        s_print_values (field, INDENT);
+        option_print (field, command->letters);
     }
     if (command->run == run_command)
         printf ("\nExits as the command did; 128+n when signal n ended it, 124 when its time was over.\n"

@@ -10,6 +10,12 @@ void help_print_all (void);
 void help_print_group (const char *group);
 void help_print (const command_t *command);
 
+//  "berth lease acquire ENVIRONMENT [OPTION...]": what is not required stands in brackets.
+void help_usage (const command_t *command, char *text, size_t size);
+
+//  Is this field an option of the command (not given as an argument, or by --company)?
+bool help_shows (const command_t *command, const berth_field_t *field);
+
 //  The second words of a group's commands: "create list show". NULL if there is no such group.
 const char *help_group (const char *group);
 
