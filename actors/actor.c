@@ -1,6 +1,6 @@
-//  actor.c - owns one actor's inboxes, batch and waiters.
+//  actor.c - owns one actor: its batch, its waiters, and how a request becomes rows and effects.
 
-#include "actor.h"
+#include "actor_inside.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -10,40 +10,10 @@
 #include "plant.h"
 #include "waiters.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ACTOR_MAGIC 0xac708001u
 #define TICK_RETRY_MS 1000
-
-//  The descriptor of an inbox tells of an arrival once, so an inbox is emptied before the next wait.
-enum { LOOK_INTERNAL = 1, LOOK_CLIENTS = 2 };
-
-//  A request of the batch, as it came.
-typedef struct {
-    letter_t letter;
-    zmq_msg_t body, data;
-} item_t;
-
-struct actor {
-    uint32_t magic;
-    actor_spec_t spec;
-    void *self;
-    store_t *store;
-    zsock_t *clients, *internal;
-    unsigned look;                  //  Inboxes that may hold something
-    wiring_t *wiring;
-    post_t *post;                   //  Of the actor's own thread
-    arena_t *arena;
-    effects_t *effects;
-    waiters_t *waiters;
-    item_t *items;                  //  BERTH_BATCH_MAX
-    bool wrote;                     //  The batch's transaction changed the log
-    int64_t tick_after_ms;          //  A tick that failed is not tried again before
-    actor_stats_t *stats;
-};
 
 actor_t *
 actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring_t *wiring)
@@ -56,6 +26,7 @@ actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring
     self->store = store;
     self->wiring = wiring;
     if (wiring) {
+        self->quotas = wiring_quotas (wiring);
         self->clients = wiring_take (wiring, spec->code, NULL, INBOX_CLIENTS);
         self->internal = wiring_take (wiring, spec->code, NULL, INBOX_INTERNAL);
     }
@@ -95,24 +66,24 @@ actor_waiters (actor_t *self)
     return self->waiters;
 }
 
+void
+actor_set_quotas (actor_t *self, quotas_t *quotas)
+{
+    CHECK (self, ACTOR_MAGIC);
+    self->quotas = quotas;
+}
+
 //  ---- one request
 
-typedef struct {
-    actor_t *actor;
-    int64_t now_ms, mono_ms;
-    effect_send_fn *send;
-    void *context;
-} batch_t;
-
-static void
-s_perform (const batch_t *batch)
+void
+batch_perform (const batch_t *batch)
 {
     actor_t *self = batch->actor;
     effects_perform (self->effects, self->waiters, self->arena, batch->send, batch->context);
 }
 
-static request_t
-s_request (const batch_t *batch, const letter_t *letter)
+request_t
+batch_request (const batch_t *batch, const letter_t *letter)
 {
     return (request_t) {
         .letter = letter,
@@ -121,6 +92,7 @@ s_request (const batch_t *batch, const letter_t *letter)
         .mono_ms = batch->mono_ms,
         .boot = berth_boot_id (),
         .make_id = berth_id_new,
+        .quotas = batch->actor->quotas,
     };
 }
 
@@ -138,8 +110,8 @@ s_is_fault (berth_code_t code)
         || code == BERTH_PROVIDER_TIMEOUT || code == BERTH_LEASE_CLEANUP_FAILED;
 }
 
-static void
-s_failed (actor_t *self, const request_t *req, const char *type, berth_error_t *err)
+void
+batch_failed (actor_t *self, const request_t *req, const char *type, berth_error_t *err)
 {
     self->stats->failures++;
     if (s_is_fault (err->code))
@@ -158,7 +130,15 @@ s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
         return berth_unpack_own (req->row->request, incoming->body, req->arena, body, err);
     berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
     return berth_unpack (req->row->request, packed, req->arena, body, err)
-        || foreign_ids_check (req->row->request, body, err);
+        || foreign_ids_check (req->row->request, body, &req->company, err);
+}
+
+//  One request of its company, if it names one. What the bus is asked about itself costs nobody.
+static int
+s_admit (const batch_t *batch, const request_t *req, berth_error_t *err)
+{
+    quotas_t *quotas = batch->actor->quotas;
+    return quotas && req->company ? quota_request (quotas, req->company, batch->mono_ms, err) : 0;
 }
 
 //  Decodes a request that may still be looked at, and decides about it.
@@ -174,7 +154,7 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
         return berth_fail (err, BERTH_DEADLINE_EXCEEDED,
                            "the deadline passed before %s was looked at", type);
     actor_t *self = batch->actor;
-    if (s_decode (incoming, req, err))
+    if (s_decode (incoming, req, err) || s_admit (batch, req, err))
         return -1;
     if (keyed_is (letter))
         return keyed_decide (&self->spec, self->self, self->waiters, self->effects, incoming->body, req,
@@ -188,7 +168,7 @@ s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
 {
     actor_t *self = batch->actor;
     berth_error_t err = { 0 };
-    request_t req = s_request (batch, &incoming->letter);
+    request_t req = batch_request (batch, &incoming->letter);
     size_t mark = effects_mark (self->effects);
     uint64_t writes = store_writes (txn);
     self->stats->requests++;
@@ -197,7 +177,7 @@ s_run (const batch_t *batch, const incoming_t *incoming, store_txn_t *txn)
     effects_undo (self->effects, mark);
     bool dirty = store_writes (txn) != writes;
     if (!dirty)
-        s_failed (self, &req, request_row (incoming->letter.type)->type, &err);
+        batch_failed (self, &req, request_row (incoming->letter.type)->type, &err);
     return dirty;
 }
 
@@ -210,11 +190,11 @@ s_run_carefully (const batch_t *batch, const incoming_t *incoming, store_txn_t *
     own (store_txn) txn = NULL;
     if (store_child (parent, &txn, &err))
         berth_die (&err);
-    request_t req = s_request (batch, &incoming->letter);
+    request_t req = batch_request (batch, &incoming->letter);
     size_t mark = effects_mark (self->effects);
     if (s_handle (batch, incoming, &req, txn, &err) || store_commit (&txn, &err)) {
         effects_undo (self->effects, mark);
-        s_failed (self, &req, request_row (incoming->letter.type)->type, &err);
+        batch_failed (self, &req, request_row (incoming->letter.type)->type, &err);
     }
 }
 
@@ -228,7 +208,7 @@ s_call (const batch_t *batch, handler_fn *handler, const letter_t *letter, const
     actor_t *self = batch->actor;
     berth_error_t err = { 0 };
     static const letter_t nobody = { .magic = LETTER_MAGIC };
-    request_t req = s_request (batch, letter ? letter : &nobody);
+    request_t req = batch_request (batch, letter ? letter : &nobody);
     req.subject = subject;
     own (store_txn) txn = NULL;
     if (store_child (parent, &txn, &err))
@@ -236,7 +216,7 @@ s_call (const batch_t *batch, handler_fn *handler, const letter_t *letter, const
     size_t mark = effects_mark (self->effects);
     if (handler (self->self, &req, txn, self->effects, &err) || store_commit (&txn, &err)) {
         effects_undo (self->effects, mark);
-        s_failed (self, &req, "tick", &err);
+        batch_failed (self, &req, "tick", &err);
         return -1;
     }
     return 0;
@@ -307,7 +287,7 @@ s_write (const batch_t *batch, const incoming_t *incoming, size_t count, unsigne
     if (!self->wrote)
         return;
     if (PLANTED ("reply-before-commit"))
-        s_perform (batch);
+        batch_perform (batch);
     if (store_commit (&txn, &err))
         berth_die (&err);
     self->stats->batches++;
@@ -342,7 +322,7 @@ s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
             continue;
         handler_fn *handler = cancel ? self->spec.cancel : self->spec.credit;
         berth_error_t err = { 0 };
-        request_t req = s_request (batch, letter);
+        request_t req = batch_request (batch, letter);
         bool waited = cancel && waiters_forget (self->waiters, letter->ticket);
         if (handler)
             (void) handler (self->self, &req, NULL, self->effects, &err);
@@ -354,8 +334,8 @@ s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
     }
 }
 
-static void
-s_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due)
+void
+batch_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigned due)
 {
     actor_t *self = batch->actor;
     bool writes = due != 0;
@@ -367,14 +347,14 @@ s_serve (const batch_t *batch, const incoming_t *incoming, size_t count, unsigne
         s_write (batch, incoming, count, due);
     s_read (batch, incoming, count);
     self->stats->serving_since_ms = 0;
-    s_perform (batch);
+    batch_perform (batch);
     s_control (batch, incoming, count);
-    s_perform (batch);
+    batch_perform (batch);
     arena_clear (self->arena);
 }
 
-static unsigned
-s_due (actor_t *self, int64_t mono_ms)
+unsigned
+actor_due (actor_t *self, int64_t mono_ms)
 {
     unsigned due = 0;
     if (self->spec.tick && self->spec.next_ms (self->self) <= mono_ms
@@ -391,7 +371,7 @@ actor_serve (actor_t *self, const incoming_t *incoming, size_t count, int64_t no
 {
     CHECK (self, ACTOR_MAGIC);
     batch_t batch = { self, now_ms, mono_ms, send, context };
-    s_serve (&batch, incoming, count, s_due (self, mono_ms));
+    batch_serve (&batch, incoming, count, actor_due (self, mono_ms));
 }
 
 void
@@ -401,154 +381,5 @@ actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_send_f
     CHECK (self, ACTOR_MAGIC);
     batch_t batch = { self, now_ms, mono_ms, send, context };
     if (self->spec.start)
-        s_serve (&batch, NULL, 0, DUE_START);
-}
-
-//  ---- the loop
-
-static void
-s_send (void *context, actor_code_t to, const char *provider, const letter_t *letter,
-        reply_status_t status, berth_bytes_t body, berth_bytes_t data, data_free_fn *data_free)
-{
-    actor_t *self = context;
-    int rc;
-    if (to == ACTOR_FRONT)
-        rc = post_answer (self->post, letter->ticket, status, body, data, data_free);
-    else {
-        letter_t stamped = *letter;
-        if (stamped.type != REQUEST_STEP_DONE)
-            stamped.answer_to = (uint8_t) self->spec.code;
-        rc = post_letter (self->post, to, provider, INBOX_INTERNAL, &stamped, body, data, data_free);
-    }
-    if (rc)         //  Its row says what is due: the tick finds it again
-        log_event ("effect_not_sent", "from=%s to=%s", self->stats->name, actor_text (to));
-}
-
-static size_t
-s_fill (actor_t *self, zsock_t *inbox, unsigned look, size_t count)
-{
-    if (!(self->look & look))
-        return count;
-    void *socket = zsock_resolve (inbox);
-    while (count < BERTH_BATCH_MAX) {
-        item_t *item = &self->items [count];
-        if (post_receive (socket, &item->letter, sizeof item->letter, &item->body, &item->data)) {
-            self->look &= ~look;
-            return count;
-        }
-        if (item->letter.magic != LETTER_MAGIC) {
-            zmq_msg_close (&item->body);        //  A kick: it has no letter
-            zmq_msg_close (&item->data);
-            continue;
-        }
-        ENSURE (item->letter.type < REQUEST_COUNT);
-        count++;
-    }
-    return count;
-}
-
-//  The descriptor can be read: outside of any transaction.
-static void
-s_ready (actor_t *self)
-{
-    static const letter_t nobody = { .magic = LETTER_MAGIC };
-    berth_error_t err = { 0 };
-    batch_t batch = { self, berth_wall_ms (), berth_mono_ms (), s_send, self };
-    request_t req = s_request (&batch, &nobody);
-    if (self->spec.ready (self->self, &req, NULL, self->effects, &err))
-        s_failed (self, &req, "ready", &err);
-    s_perform (&batch);
-    arena_clear (self->arena);
-}
-
-static void
-s_turn (actor_t *self)
-{
-    //  Steps first: what they finish makes room.
-    size_t count = s_fill (self, self->internal, LOOK_INTERNAL, 0);
-    count = s_fill (self, self->clients, LOOK_CLIENTS, count);
-    batch_t batch = { self, berth_wall_ms (), berth_mono_ms (), s_send, self };
-    unsigned due = s_due (self, batch.mono_ms);
-    if (count == 0 && due == 0)
-        return;
-    incoming_t *incoming = arena_array (self->arena, count + 1, incoming_t);
-    for (size_t index = 0; index < count; index++) {
-        item_t *item = &self->items [index];
-        incoming [index].letter = item->letter;
-        incoming [index].body =
-            (berth_bytes_t) { zmq_msg_data (&item->body), zmq_msg_size (&item->body) };
-        if (zmq_msg_size (&item->data))
-            incoming [index].data =
-                (berth_bytes_t) { zmq_msg_data (&item->data), zmq_msg_size (&item->data) };
-    }
-    s_serve (&batch, incoming, count, due);
-    for (size_t index = 0; index < count; index++) {
-        zmq_msg_close (&self->items [index].body);
-        zmq_msg_close (&self->items [index].data);
-    }
-    if (self->wrote)
-        post_kick (self->post);
-}
-
-static long
-s_timeout (actor_t *self)
-{
-    int64_t next = waiters_next (self->waiters);
-    if (self->spec.tick) {
-        int64_t tick = self->spec.next_ms (self->self);
-        if (tick < self->tick_after_ms)
-            tick = self->tick_after_ms;
-        next = tick < next ? tick : next;
-    }
-    if (next == INT64_MAX)
-        return -1;
-    int64_t left = next - berth_mono_ms ();
-    return left < 0 ? 0 : left > 3600000 ? 3600000 : (long) left;
-}
-
-void
-actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
-                bool (*turn) (void *self), void *context)
-{
-    CHECK (self, ACTOR_MAGIC);
-    self->post = post_new (self->wiring);
-    zsock_signal (pipe, 0);
-    actor_serve_start (self, berth_wall_ms (), berth_mono_ms (), s_send, self);
-    if (self->wrote)
-        post_kick (self->post);
-    //  poll, not zmq_poll: that asks every socket twice in each wait, and the sum of it is a
-    //  quarter of the time of a read.
-    struct pollfd fds [] = {
-        { zsock_fd (pipe), POLLIN, 0 },
-        { zsock_fd (self->internal), POLLIN, 0 },
-        { zsock_fd (self->clients), POLLIN, 0 },
-        { extra ? zsock_fd (extra) : self->spec.fd, POLLIN, 0 },    //  Below zero: passed over
-    };
-    bool running = pipe_runs (pipe), again = turn != NULL;
-    while (running) {
-        long timeout = again || self->look ? 0 : s_timeout (self);
-        if (turn && (timeout < 0 || timeout > every_ms))
-            timeout = every_ms;
-        if (poll (fds, BERTH_COUNT (fds), (int) timeout) < 0 && errno != EINTR)
-            break;
-        if (fds [0].revents)
-            running = pipe_runs (pipe);
-        if (fds [1].revents)
-            self->look |= LOOK_INTERNAL;
-        if (fds [2].revents)
-            self->look |= LOOK_CLIENTS;
-        if (self->spec.ready && fds [3].revents)
-            s_ready (self);
-        s_turn (self);
-        again = turn && turn (context);
-    }
-    zsock_destroy (&self->clients);
-    zsock_destroy (&self->internal);
-    post_destroy (&self->post);
-}
-
-void
-actor_run (actor_t *self, zsock_t *pipe)
-{
-    actor_run_with (self, pipe, NULL, 0, NULL, NULL);
+        batch_serve (&batch, NULL, 0, DUE_START);
 }

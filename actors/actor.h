@@ -30,6 +30,8 @@ typedef struct request {
     int64_t now_ms, mono_ms;        //  The same for the whole batch
     const char *boot;               //  Boot id of mono_ms
     const char *subject;            //  Of an expired waiter: what it waited for
+    const char *company;            //  That a client's request names, or NULL
+    quotas_t *quotas;               //  NULL: no limits
     void (*make_id) (char text [37]);
 } request_t;
 
@@ -88,6 +90,7 @@ void actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms
 
 actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for the front door
 waiters_t *actor_waiters (actor_t *self);
+void actor_set_quotas (actor_t *self, quotas_t *quotas);     //  For tests: they have no wiring
 
 //  Runs requests as one batch, without sockets: for tests and the simulation. `send` gets what
 //  would be sent.
@@ -109,7 +112,15 @@ int company_check (const char *given, const char *own, const char *noun, const c
                    berth_error_t *err);
 
 //  Of a client's request: companies are [A-Za-z0-9._:-]+, other foreign ids have no control bytes.
-int foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t *err);
+//  *ret_company is its companyId, NULL if it names none.
+int foreign_ids_check (const berth_schema_t *schema, const void *body, const char **ret_company,
+                       berth_error_t *err);
+
+//  May the company have one more live lease, or exec (*spool_max becomes at most what is left to it)?
+//  To be asked where the row is made: a repeat that finds its row takes nothing. Errors: busy.
+int lease_room (const request_t *req, store_txn_t *txn, const char *company, berth_error_t *err);
+int exec_room (const request_t *req, store_txn_t *txn, const char *company, uint64_t *spool_max,
+               berth_error_t *err);
 
 //  On whose behalf a request came, for an activity entry.
 activity_note_t activity_note (const request_t *req, action_t action, const char *company,

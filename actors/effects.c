@@ -91,9 +91,15 @@ effects_pack_error (const berth_error_t *why, arena_t *arena)
         .cause = s_known (why->cause),
         .provider_status = why->provider_status,
         .remedy = s_known (why->remedy),
+        .limit = s_known (why->limit),
     };
     bool known = details.field || details.env || details.driver || details.provider || details.lease
-              || details.cause || details.provider_status || details.remedy;
+              || details.cause || details.provider_status || details.remedy || details.limit
+              || why->retry_after_ms;
+    if (why->limit [0])
+        berth_put (error_details, &details, limit_value, why->limit_value);
+    if (why->retry_after_ms)
+        berth_put (error_details, &details, retry_after_ms, why->retry_after_ms);
     error_body_t error = {
         .code = berth_code_text (why->code),
         .message = why->text,

@@ -41,6 +41,7 @@ live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_
     live->bytes [1] = message->stderr_bytes;
     live->stalled = message->stalled;
     live->accepted = message->offset;
+    live_count (self, live);
     if (live->told || node_linked (&live->due))
         return;
     live->due_ms = mono_ms + EXEC_LAG_MS;
@@ -56,6 +57,7 @@ s_over (execs_t *self, live_t *live)
     live->asked = false;
     live->stalled = false;
     live->phase = LIVE_ENDED;
+    live_count (self, live);
     node_join (&live->due, &self->ended);
     streams_wake (self, live);
 }

@@ -335,6 +335,7 @@ s_output (execs_t *self, live_t *live, const shim_message_t *message)
     live->bytes [0] = message->stdout_bytes;
     live->bytes [1] = message->stderr_bytes;
     live->stalled = message->stalled;
+    live_count (self, live);
     streams_wake (self, live);
 }
 

@@ -52,7 +52,8 @@ struct live {
     node_t of_link;                 //  Among the execs of its link
     node_t due;                     //  Among those whose row is to be written
     node_t readers;                 //  Head: streams that read it
-    char id [37];
+    char id [37], company [65];
+    uint64_t counted;               //  Bytes of output that its company's quota knows of
     exec_link_t *link;              //  NULL: its place is not known
     live_phase_t phase;
     bool asked;                     //  STATE was sent, and it was not spoken of yet
@@ -101,6 +102,7 @@ struct execs {
     actor_t *actor;
     store_t *store;
     char *spool;                    //  <state>/spool
+    quotas_t *quotas;               //  NULL: no limits
     int poll;                       //  Epoll: every link, and `wake` of the chunks
     chunks_t *chunks;
     live_t *lives [EXEC_BUCKETS];
@@ -150,7 +152,9 @@ node_join (node_t *self, node_t *head)
 //  ---- execs.c
 
 live_t *live_find (execs_t *self, const char *id);
-live_t *live_new (execs_t *self, const char *id);
+live_t *live_new (execs_t *self, const char *id, const char *company);
+//  Tells the company's quota what of its output is on disk.
+void live_count (execs_t *self, live_t *live);
 void live_free (execs_t *self, live_t *live, int64_t mono_ms);
 const char *exec_spool (const execs_t *self, const char *id, arena_t *arena);
 

@@ -26,7 +26,7 @@ s_begin (void *actor, const request_t *req, const void *what, effects_t *fx)
     execs_t *self = actor;
     const begin_t *begin = what;
     const exec_t *row = begin->row;
-    live_t *live = live_new (self, row->id);
+    live_t *live = live_new (self, row->id, row->company);
     live->phase = begin->start.size ? LIVE_START : LIVE_UNSURE;
     live->told = row->state == exec_state_RUNNING;
     live->block = row->on_full == exec_on_full_BLOCK;
@@ -34,6 +34,7 @@ s_begin (void *actor, const request_t *req, const void *what, effects_t *fx)
     live->spool_max = row->spool_max;
     live->bytes [0] = row->stdout_bytes;
     live->bytes [1] = row->stderr_bytes;
+    live_count (self, live);
     if (begin->start.size) {
         live->start = malloc (begin->start.size);
         ENSURE (live->start);
@@ -215,6 +216,8 @@ exec_start_ask (void *actor, const request_t *req, store_txn_t *txn, effects_t *
         || exec_env (ask, &lease, req->arena, &env, err))
         return -1;
     exec_t *row = s_make_row (ask, &lease, &argv, req);
+    if (exec_room (req, txn, row->company, &row->spool_max, err))
+        return -1;
     activity_note_t note = activity_note (req, ACTION_EXEC_STARTED, row->company, row->id, row->run,
                                           lease.agent, s_start_details (row, req->arena));
     if (exec_put (txn, req->arena, row, err) || activity_add (txn, req->arena, &note, err))

@@ -37,18 +37,34 @@ live_find (execs_t *self, const char *id)
 }
 
 live_t *
-live_new (execs_t *self, const char *id)
+live_new (execs_t *self, const char *id, const char *company)
 {
     live_t **bucket = s_bucket (self, id);
     live_t *live = calloc (1, sizeof *live);
     ENSURE (live);
     snprintf (live->id, sizeof live->id, "%s", id);
+    snprintf (live->company, sizeof live->company, "%s", company);
     node_init (&live->of_link);
     node_init (&live->due);
     node_init (&live->readers);
     live->next = *bucket;
     *bucket = live;
     return live;
+}
+
+static void
+s_count (execs_t *self, live_t *live, uint64_t bytes)
+{
+    if (self->quotas)
+        quota_spooling (self->quotas, live->company, (int64_t) bytes - (int64_t) live->counted);
+    live->counted = bytes;
+}
+
+void
+live_count (execs_t *self, live_t *live)
+{
+    uint64_t bytes = live->bytes [0] + live->bytes [1];
+    s_count (self, live, bytes < live->spool_max ? bytes : live->spool_max);
 }
 
 void
@@ -60,6 +76,7 @@ live_free (execs_t *self, live_t *live, int64_t mono_ms)
             break;
         }
     ENSURE (!node_linked (&live->readers));
+    s_count (self, live, 0);        //  Its row says it from now on
     link_leave (self, live, mono_ms);
     node_leave (&live->due);
     if (live->start)
@@ -373,6 +390,7 @@ execs_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = EXECS_MAGIC;
     self->store = context->store;
+    self->quotas = context->wiring ? wiring_quotas (context->wiring) : NULL;
     self->links_due_ms = self->streams_due_ms = INT64_MAX;
     node_init (&self->ended);
     node_init (&self->running);

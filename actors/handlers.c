@@ -42,8 +42,10 @@ s_is_opaque (const char *text)
 }
 
 int
-foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t *err)
+foreign_ids_check (const berth_schema_t *schema, const void *body, const char **ret_company,
+                   berth_error_t *err)
 {
+    *ret_company = NULL;
     for (size_t index = 0; index < schema->count; index++) {
         const berth_field_t *field = &schema->fields [index];
         size_t size = strlen (field->name);
@@ -51,6 +53,8 @@ foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t
             continue;
         const char *text = *(const char *const *) ((const char *) body + field->offset);
         bool company = strcmp (field->name, "companyId") == 0;
+        if (company)
+            *ret_company = text;
         if (!text || (company ? s_is_company (text) : s_is_opaque (text)))
             continue;
         berth_error_set (err->field, sizeof err->field, "%s", field->name);
@@ -59,6 +63,19 @@ foreign_ids_check (const berth_schema_t *schema, const void *body, berth_error_t
                            : "field '%s' must not have control characters", field->name);
     }
     return 0;
+}
+
+int
+lease_room (const request_t *req, store_txn_t *txn, const char *company, berth_error_t *err)
+{
+    return req->quotas ? quota_lease (req->quotas, txn, company, err) : 0;
+}
+
+int
+exec_room (const request_t *req, store_txn_t *txn, const char *company, uint64_t *spool_max,
+           berth_error_t *err)
+{
+    return req->quotas ? quota_exec (req->quotas, txn, company, spool_max, err) : 0;
 }
 
 int
@@ -115,6 +132,9 @@ error_from_body (berth_bytes_t packed, arena_t *arena, berth_error_t *err)
     KEEP (lease_id, lease);
     KEEP (cause, cause);
     KEEP (remedy, remedy);
+    KEEP (limit, limit);
 #undef KEEP
+    err->limit_value = details->limit_value;
+    err->retry_after_ms = details->retry_after_ms;
     err->provider_status = (int) details->provider_status;
 }

@@ -193,6 +193,7 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
         stats.healthy = false;
     s_count_states (txn, req->arena, &stats);
     s_count_drops (self, req->arena, &stats);
+    stats.companies.count = quota_top (self->parts.quotas, txn, req->arena, &stats.companies.items);
     s_list_actors (req, &stats);
     s_list_providers (self, req->arena, &stats);
     stats.faults.count = log_faults (req->arena, &stats.faults.items);

@@ -13,6 +13,7 @@ typedef struct inspector inspector_t;
 //  when somebody asks for a shutdown.
 typedef struct {
     const front_t *front;
+    quotas_t *quotas;
     const publisher_t *publisher;
     proxy_t *const *proxies;
     size_t proxies_count;

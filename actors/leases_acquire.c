@@ -237,7 +237,8 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     environment_t env;
     const provider_t *provider;
     if (s_environment (self, req, txn, ask, &env, &provider, err)
-        || s_exclusive (req, txn, ask, env.policy, err))
+        || s_exclusive (req, txn, ask, env.policy, err)
+        || lease_room (req, txn, ask->company, err))
         return -1;
     bool reuse = ask->run && any_truth (env.config, "reuseLease", false);
     lease_t lease = {

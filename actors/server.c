@@ -41,6 +41,7 @@ struct server {
     int owner_fd, stop_fd, signal_fd;
     bool release;                   //  Close all places before stopping
     zsock_t *router, *xpub;         //  Until front and publisher take them
+    quotas_t *quotas;
     front_t *front;
     publisher_t *publisher;
     registry_t *registry;
@@ -193,11 +194,12 @@ s_parts (server_t *self, berth_error_t *err)
 {
     context_t *context = &self->context;
     context->wiring = wiring_new ();
+    wiring_set_quotas (context->wiring, self->quotas);
     for (size_t index = 0; provider_at (index) && index < PROXIES_MAX; index++)
         self->proxies [self->proxies_count++] = proxy_new (context, provider_at (index));
     self->front = front_new (&self->router, context->instance, context->host.install_id,
                              context->wiring);
-    bus_parts_t parts = { .front = self->front, .proxies = self->proxies,
+    bus_parts_t parts = { .front = self->front, .quotas = self->quotas, .proxies = self->proxies,
                           .proxies_count = self->proxies_count, .stop = s_stop,
                           .stop_context = self };
     if (!(self->publisher = publisher_new (context, &self->xpub, err))
@@ -243,6 +245,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
     self->magic = SERVER_MAGIC;
     self->state_lock = self->runtime_lock = self->stop_fd = self->signal_fd = -1;
     self->owner_fd = options->owner_fd;
+    self->quotas = options->quotas ? options->quotas : quotas_new (NULL);
     if (s_directories (self, options, err)
         || s_programs (self, options, err)
         || store_open (self->state, options->store_max, &self->context.store, err)
@@ -388,6 +391,7 @@ server_destroy (server_t **self_p)
         _exit (0);
     }
     wiring_destroy (&self->context.wiring);
+    quotas_destroy (&self->quotas);
     spawner_destroy (&self->context.host.spawner);
     store_destroy (&self->context.store);
     if (self->signal_fd >= 0)

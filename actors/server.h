@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "error.h"
+#include "quota.h"
 
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ typedef struct {
     int owner_fd;                   //  Ends when this reaches its end of file; -1: none
     bool local_as_root;             //  Driver local may run as root
     uint32_t uid_first, uid_count;  //  Host uids of places when started by root; 0: defaults
+    quotas_t *quotas;               //  Of companies; taken over. NULL: the defaults
 } server_options_t;
 
 enum {

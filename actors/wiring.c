@@ -18,6 +18,7 @@ struct wiring {
     uint32_t magic;
     unsigned number;                //  In this process: a name is free some time after its socket
     zsock_t *inboxes [SLOTS] [2];   //  Until their actor takes them
+    quotas_t *quotas;               //  The server's
     atomic_bool followed;           //  Somebody subscribed to activity
 };
 
@@ -92,6 +93,20 @@ wiring_destroy (wiring_t **self_p)
     self->magic = 0;
     free (self);
     *self_p = NULL;
+}
+
+void
+wiring_set_quotas (wiring_t *self, quotas_t *quotas)
+{
+    CHECK (self, WIRING_MAGIC);
+    self->quotas = quotas;
+}
+
+quotas_t *
+wiring_quotas (const wiring_t *self)
+{
+    CHECK (self, WIRING_MAGIC);
+    return self->quotas;
 }
 
 zsock_t *

@@ -8,6 +8,7 @@
 #define BERTH_WIRING_H_INCLUDED
 
 #include "letter.h"
+#include "quota.h"
 
 #include <czmq.h>
 
@@ -19,6 +20,10 @@ typedef enum { INBOX_CLIENTS, INBOX_INTERNAL } inbox_t;
 //  Binds all inboxes. Providers get one pair each, in the order of provider_at.
 wiring_t *wiring_new (void);
 void wiring_destroy (wiring_t **self_p);
+
+//  What companies may take: for every actor's kit. Before any actor is made; NULL: no limits.
+void wiring_set_quotas (wiring_t *self, quotas_t *quotas);
+quotas_t *wiring_quotas (const wiring_t *self);
 
 //  Hands an inbox over to the actor's thread, once; it destroys it.
 zsock_t *wiring_take (wiring_t *self, actor_code_t actor, const char *provider, inbox_t inbox);

@@ -73,6 +73,11 @@ typedef struct {
     X (CLIENT_SILENCE_MS, 30000,     "silence after which a client's streams end")                 \
     X (LIST_DEFAULT,      50,        "rows of a list without a limit")                             \
     X (LIST_MAX,          1000,      "rows of a list at most")                                     \
+    X (COMPANY_RATE,      100000,    "requests a second of one company, unless configured")        \
+    X (COMPANY_BURST,     200000,    "requests of one company at once, after a pause")             \
+    X (COMPANY_LEASES,    2000000,   "live leases of one company, unless configured")              \
+    X (COMPANY_EXECS,     10000,     "live execs of one company, unless configured")               \
+    X (COMPANY_SPOOL_MIB, 262144,    "MiB of output kept of one company, unless configured")       \
     X (STALL_MS,          5000,      "time in one batch after which the store counts as stalled")  \
     X (STOP_MS,           10000,     "time a stop takes at most")
 

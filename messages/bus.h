@@ -44,7 +44,10 @@ BERTH_MESSAGE (reply_header, REPLY_HEADER);
     F (T, STR,   lease,     "leaseId",   OPTIONAL, 64, "Lease concerned.") \
     F (T, STR,   cause,     "cause",     OPTIONAL, 512, "What lies below.") \
     F (T, I64,   provider_status, "providerStatus", OPTIONAL, 0, "The provider's own number.") \
-    F (T, STR,   remedy,    "remedy",    OPTIONAL, 256, "What can be done about it.")
+    F (T, STR,   remedy,    "remedy",    OPTIONAL, 256, "What can be done about it.") \
+    F (T, U64,   retry_after_ms, "retryAfterMs", OPTIONAL, 0, "Of `busy`: when to ask again.") \
+    F (T, STR,   limit,     "limit",     OPTIONAL, 64, "Of `busy`: the limit that was reached.") \
+    F (T, U64,   limit_value, "limitValue", OPTIONAL, 0, "Its value.")
 BERTH_MESSAGE (error_details, ERROR_DETAILS);
 
 #define ERROR_BODY(F, T) \
@@ -102,6 +105,18 @@ BERTH_MESSAGE (bus_count, BUS_COUNT);
     F (T, TIME,  last_error_at, "lastErrorAt", NULLABLE, 0, "When.")
 BERTH_MESSAGE (bus_provider, BUS_PROVIDER);
 
+#define BUS_COMPANY(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED, 64, "The company.") \
+    F (T, U64,   requests,  "requests",  REQUIRED, 0, "Asked since the start, refused ones too.") \
+    F (T, U64,   leases,    "leases",    REQUIRED, 0, "Live leases.") \
+    F (T, U64,   execs,     "execs",     REQUIRED, 0, "Live execs.") \
+    F (T, U64,   spooled,   "spoolBytes", REQUIRED, 0, "Bytes of output kept, and of live execs.") \
+    F (T, U64,   over_rate, "overRate",  REQUIRED, 0, "Refused: over requestsPerSecond.") \
+    F (T, U64,   over_leases, "overLeases", REQUIRED, 0, "Refused: over the quota of leases.") \
+    F (T, U64,   over_execs, "overExecs", REQUIRED, 0, "Refused: over the quota of execs.") \
+    F (T, U64,   over_spool, "overSpool", REQUIRED, 0, "Refused: over the quota of spoolBytes.")
+BERTH_MESSAGE (bus_company, BUS_COMPANY);
+
 //  Something that does not move by itself: for `berth status`.
 #define BUS_STUCK(F, T) \
     F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, run or exec.") \
@@ -130,6 +145,7 @@ BERTH_MESSAGE (bus_fault, BUS_FAULT);
     F (T, LIST (bus_count), leases, "leases", REQUIRED, 16, "By state.") \
     F (T, LIST (bus_count), execs, "execs", REQUIRED, 16, "By state.") \
     F (T, LIST (bus_count), drops, "drops", REQUIRED, 32, "Messages dropped or refused, by reason.") \
+    F (T, LIST (bus_company), companies, "companies", REQUIRED, 16, "Those that were refused most, then those that asked most.") \
     F (T, LIST (bus_actor), actors, "actors", REQUIRED, 32, "Each actor.") \
     F (T, LIST (bus_provider), providers, "providers", REQUIRED, 64, "Each provider.") \
     F (T, LIST (bus_stuck), stuck, "stuck", REQUIRED, 100, "What does not move.") \

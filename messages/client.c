@@ -555,3 +555,11 @@ berth_client_ask (berth_client_t *self, request_code_t code, const void *request
         return -1;
     return ret_reply ? berth_unpack (row->reply, body, arena, ret_reply, err) : 0;
 }
+
+int64_t
+berth_client_retry_after (const berth_error_t *err)
+{
+    if (!berth_code_retryable (err->code))
+        return -1;
+    return err->retry_after_ms ? (int64_t) err->retry_after_ms : BERTH_RETRY_MS;
+}

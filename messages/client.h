@@ -36,6 +36,7 @@ extern "C" {
 
 #define BERTH_CALL_MS     30000         //  Deadline of a call that names none
 #define BERTH_PATIENCE_MS 10000         //  Time without a service after which calls fail
+#define BERTH_RETRY_MS    1000          //  Before asking again, where the service names no time
 #define BERTH_CALLS_MAX   256           //  Calls under way
 
 typedef struct berth_client berth_client_t;
@@ -97,6 +98,10 @@ int berth_client_call (berth_client_t *self, const char *type, berth_bytes_t bod
 //  structs of its schemas.
 int berth_client_ask (berth_client_t *self, request_code_t code, const void *request,
                       const berth_ask_t *ask, arena_t *arena, void *ret_reply, berth_error_t *err);
+
+//  When the same request may be asked again after this failure: milliseconds, as the service said
+//  (details.retryAfterMs), else BERTH_RETRY_MS; -1: asking again does not help.
+int64_t berth_client_retry_after (const berth_error_t *err);
 
 //  ---- activity
 

@@ -65,4 +65,7 @@ client_read_error (berth_bytes_t body, berth_error_t *ret_error)
     s_copy (ret_error->cause, sizeof ret_error->cause, details->cause);
     s_copy (ret_error->remedy, sizeof ret_error->remedy, details->remedy);
     ret_error->provider_status = (int) details->provider_status;
+    s_copy (ret_error->limit, sizeof ret_error->limit, details->limit);
+    ret_error->limit_value = details->limit_value;
+    ret_error->retry_after_ms = details->retry_after_ms;
 }

@@ -14,6 +14,19 @@ BERTH_MESSAGE (configuration_uids, CONFIGURATION_UIDS);
     F (T, U64,   max,       "max",       OPTIONAL | POSITIVE, 1000000000, "Idempotency keys remembered (1000000).")
 BERTH_MESSAGE (configuration_keys, CONFIGURATION_KEYS);
 
+#define CONFIGURATION_QUOTAS(F, T) \
+    F (T, U64,   rate,      "requestsPerSecond", OPTIONAL | POSITIVE, 1000000, "Requests a second (100000).") \
+    F (T, U64,   burst,     "requestsBurst", OPTIONAL | POSITIVE, 1000000, "Requests at once, after a pause (200000).") \
+    F (T, U64,   leases,    "leases",    OPTIONAL | POSITIVE, 1000000000, "Live leases (2000000).") \
+    F (T, U64,   execs,     "execs",     OPTIONAL | POSITIVE, 1000000, "Live execs (10000).") \
+    F (T, U64,   spool_bytes, "spoolBytes", OPTIONAL | POSITIVE, 70368744177664, "Bytes of output kept, and of live execs (256 GiB).")
+BERTH_MESSAGE (configuration_quotas, CONFIGURATION_QUOTAS);
+
+#define CONFIGURATION_COMPANY(F, T) \
+    F (T, STR,   id,        "id",        REQUIRED | POSITIVE, 64, "The company.") \
+    F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What it may take, other than `quotas` says.")
+BERTH_MESSAGE (configuration_company, CONFIGURATION_COMPANY);
+
 #define CONFIGURATION(F, T) \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory.") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory.") \
@@ -21,7 +34,9 @@ BERTH_MESSAGE (configuration_keys, CONFIGURATION_KEYS);
     F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (true).") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
-    F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.")
+    F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.") \
+    F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What each company may take.") \
+    F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.")
 BERTH_MESSAGE (configuration, CONFIGURATION);
 
 #endif

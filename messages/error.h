@@ -79,6 +79,9 @@ typedef struct {
     char driver [16];
     char provider [64];
     int provider_status;      //  A provider's own number, 0 when unknown
+    char limit [24];          //  Of BUSY: the limit that was reached, and its value;
+    uint64_t limit_value;
+    uint64_t retry_after_ms;  //  when to ask again, 0 when unknown
 } berth_error_t;
 
 //  Fills *err (NULL is allowed) and returns -1, so that failing is one line at its site. A code

@@ -135,6 +135,7 @@ BERTH_SCHEMA (bus_info, BUS_INFO, 0, "What a service is.");
 BERTH_SCHEMA (bus_actor, BUS_ACTOR, 0, "One actor.");
 BERTH_SCHEMA (bus_count, BUS_COUNT, 0, "A count.");
 BERTH_SCHEMA (bus_provider, BUS_PROVIDER, 0, "One provider.");
+BERTH_SCHEMA (bus_company, BUS_COMPANY, 0, "What a company has and asks.");
 BERTH_SCHEMA (bus_stuck, BUS_STUCK, 0, "Something that does not move.");
 BERTH_SCHEMA (bus_fault, BUS_FAULT, 0, "A failure.");
 BERTH_SCHEMA (bus_stats, BUS_STATS, 0, "What goes on.");
@@ -179,13 +180,16 @@ BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends 
 //  configuration.h
 BERTH_SCHEMA (configuration_keys, CONFIGURATION_KEYS, SCHEMA_STRICT, "Idempotency keys.");
 BERTH_SCHEMA (configuration_uids, CONFIGURATION_UIDS, SCHEMA_STRICT, "A range of host uids.");
+BERTH_SCHEMA (configuration_quotas, CONFIGURATION_QUOTAS, SCHEMA_STRICT, "What a company may take.");
+BERTH_SCHEMA (configuration_company, CONFIGURATION_COMPANY, SCHEMA_STRICT, "A company that differs.");
 BERTH_SCHEMA (configuration, CONFIGURATION, SCHEMA_STRICT, "What berthd's configuration file says.");
 
 //  The request or reply that says nothing.
 const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (nothing_t), 0, NULL };
 
 static const berth_schema_t *const s_schemas [] = {
-    &nothing_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
+    &nothing_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
+    &configuration_company_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
     &environment_delete_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,
@@ -212,7 +216,7 @@ static const berth_schema_t *const s_schemas [] = {
     &activity_list_schema, &activity_page_schema, &activity_head_schema, &behalf_schema,
     &request_header_schema, &reply_header_schema, &error_details_schema, &error_body_schema,
     &bus_pong_schema, &bus_info_schema, &bus_actor_schema, &bus_count_schema,
-    &bus_provider_schema, &bus_stuck_schema, &bus_fault_schema, &bus_stats_schema,
+    &bus_provider_schema, &bus_company_schema, &bus_stuck_schema, &bus_fault_schema, &bus_stats_schema,
     &bus_shutdown_schema, &describe_field_schema, &describe_schema_schema,
     &describe_request_schema, &describe_error_schema, &describe_limit_schema,
     &describe_action_schema, &bus_description_schema, &stream_credit_schema,

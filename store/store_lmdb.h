@@ -11,7 +11,7 @@
 //  the counters stand in it, because there they cost no page. All secondary indexes share INDEX, told apart by their first byte.
 typedef enum {
     DB_MAIN, DB_META, DB_ENVIRONMENTS, DB_WORKSPACES, DB_LEASES, DB_RUNS, DB_EXECS, DB_INDEX, DB_ACTIVITY,
-    DB_HEADS, DB_KEYS, DB_COUNT
+    DB_HEADS, DB_KEYS, DB_USAGE, DB_COUNT
 } store_db_t;
 
 //  The end of a company's activity.

@@ -5,6 +5,7 @@
 #include "codec.h"
 #include "states.h"
 #include "store_lmdb.h"
+#include "usage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -250,7 +251,8 @@ s_put (store_txn_t *txn, arena_t *arena, table_t code, const void *row, berth_er
     table->key (row, &key);
     void *old = arena_take (arena, table->schema->size);
     int found = s_get (txn, arena, code, &key, old, err);
-    if (found < 0 || store_raw_put (txn, table->db, &key, berth_pack (table->schema, row, arena), err))
+    if (found < 0 || store_raw_put (txn, table->db, &key, berth_pack (table->schema, row, arena), err)
+        || usage_move (txn, code, found == 0 ? old : NULL, row, err))
         return -1;
     for (store_index_t index = 0; index < INDEX_COUNT; index++) {
         if (s_indexes [index].table != code)
@@ -275,6 +277,8 @@ s_del (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, b
     int found = s_get (txn, arena, code, key, old, err);
     if (found)
         return found < 0 ? -1 : 0;
+    if (usage_move (txn, code, old, NULL, err))
+        return -1;
     for (store_index_t index = 0; index < INDEX_COUNT; index++) {
         store_key_t entry;
         if (s_indexes [index].table == code && s_index_key (index, old, key, &entry)
@@ -500,7 +504,8 @@ s_reindex_table (store_txn_t *txn, table_t code, arena_t *arena, berth_error_t *
         key_bytes (&key, at.mv_data, at.mv_size);
         void *row = arena_take (arena, table->schema->size);
         berth_bytes_t packed = { arena_copy (arena, value.mv_data, value.mv_size), value.mv_size };
-        failed = berth_unpack_own (table->schema, packed, arena, row, err);
+        failed = berth_unpack_own (table->schema, packed, arena, row, err)
+              || usage_move (txn, code, NULL, row, err);
         for (store_index_t index = 0; !failed && index < INDEX_COUNT; index++)
             if (s_indexes [index].table == code && s_index_key (index, row, &key, &entry))
                 failed = store_raw_put (txn, DB_INDEX, &entry,
@@ -515,6 +520,8 @@ tables_reindex (store_txn_t *txn, berth_error_t *err)
 {
     own (arena) arena = arena_new ();
     int rc = mdb_drop (txn->txn, store_dbi (txn, DB_INDEX), 0);
+    if (rc == 0)
+        rc = mdb_drop (txn->txn, store_dbi (txn, DB_USAGE), 0);
     if (rc)
         return store_fail (err, rc, "emptying the index");
     for (table_t table = 0; table < TABLE_COUNT; table++)
@@ -523,7 +530,8 @@ tables_reindex (store_txn_t *txn, berth_error_t *err)
     return 0;
 }
 
-//  Schema 1 had no index of runs that have a step under way, nor of leases by workspace.
+//  Schema 1 had no index of runs that have a step under way, nor of leases by workspace; schema 2 no
+//  counters of companies.
 int
 store_migrate (store_txn_t *txn, uint64_t from, berth_error_t *err)
 {

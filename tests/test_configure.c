@@ -41,6 +41,26 @@ s_all_keys (void **state)
 }
 
 static void
+s_quotas (void **state)
+{
+    (void) state;
+    own (arena) arena = arena_new ();
+    berth_error_t err = { 0 };
+    configuration_t said;
+    assert_ok (s_read ("quotas\n    requestsPerSecond = 200\n    leases = 5\ncompanies\n    one\n"
+                       "        id = \"acme:x\"\n        quotas\n            execs = 7\n    two\n"
+                       "        id = other\n", arena, &said, &err), err);
+    assert_int_equal (said.quotas->rate, 200);
+    assert_int_equal (said.quotas->leases, 5);
+    assert_int_equal (said.quotas->execs, 0);
+    assert_int_equal (said.companies.count, 2);
+    assert_string_equal (said.companies.items [0].id, "acme:x");
+    assert_int_equal (said.companies.items [0].quotas->execs, 7);
+    assert_string_equal (said.companies.items [1].id, "other");
+    assert_null (said.companies.items [1].quotas);
+}
+
+static void
 s_wrong_keys_are_named (void **state)
 {
     (void) state;
@@ -53,6 +73,8 @@ s_wrong_keys_are_named (void **state)
         { "uids\n    first = 1\n    count = 1\n    last = 2\n", "uids.last" },
         { "uids = 5\n", "uids" },
         { "keys\n    max = 0\n", "keys.max" },
+        { "quotas\n    leases = 0\n", "quotas.leases" },
+        { "companies\n    one\n        id = a\n    two\n        name = b\n", "companies[1].name" },
     };
     for (size_t index = 0; index < BERTH_COUNT (wrong); index++) {
         own (arena) arena = arena_new ();
@@ -78,6 +100,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (s_all_keys),
+        cmocka_unit_test (s_quotas),
         cmocka_unit_test (s_wrong_keys_are_named),
         cmocka_unit_test (s_missing_file),
     };

@@ -20,6 +20,24 @@ s_failed (const berth_error_t *err)
     return berth_code_exit (err->code);
 }
 
+static quota_limits_t
+s_limits (const configuration_quotas_t *said)
+{
+    return said ? (quota_limits_t) { said->rate, said->burst, said->leases, said->execs,
+                                     said->spool_bytes } : (quota_limits_t) { 0 };
+}
+
+static void
+s_quotas (const configuration_t *said, server_options_t *options)
+{
+    quota_limits_t usual = s_limits (said->quotas);
+    options->quotas = quotas_new (&usual);
+    for (size_t index = 0; index < said->companies.count; index++) {
+        quota_limits_t limits = s_limits (said->companies.items [index].quotas);
+        quotas_limit (options->quotas, said->companies.items [index].id, &limits);
+    }
+}
+
 //  What the file says.
 static int
 s_configure (const char *path, arena_t *arena, server_options_t *options, berth_error_t *err)
@@ -34,6 +52,7 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     options->test_providers = said.test_providers;
     if (berth_has (configuration, &said, local_as_root))
         options->local_as_root = said.local_as_root;
+    s_quotas (&said, options);
     if (said.uids) {
         options->uid_first = (uint32_t) said.uids->first;
         options->uid_count = (uint32_t) said.uids->count;
@@ -140,8 +159,10 @@ main (int argc, char **argv)
     if (said.config && s_configure (said.config, arena, &options, &err))
         return s_failed (&err);
     s_override (&said, &options);
-    if (s_directories (&options, state, runtime, sizeof state))
+    if (s_directories (&options, state, runtime, sizeof state)) {
+        quotas_destroy (&options.quotas);
         return berth_code_exit (BERTH_INVALID);
+    }
 
     own (server) server = NULL;
     if (server_start (&options, &server, &err))

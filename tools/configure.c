@@ -37,6 +37,20 @@ s_pack_value (msgpack_packer *pk, const berth_field_t *field, const char *text)
         msgpack_pack_str_with_body (pk, text, strlen (text));
 }
 
+static void s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent);
+
+//  The sections below a list are its elements, whatever their names.
+static void
+s_pack_list (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent)
+{
+    size_t count = 0;
+    for (zconfig_t *child = zconfig_child (parent); child; child = zconfig_next (child))
+        count++;
+    msgpack_pack_array (pk, count);
+    for (zconfig_t *child = zconfig_child (parent); child; child = zconfig_next (child))
+        s_pack (pk, schema, child);
+}
+
 static void
 s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent)
 {
@@ -48,7 +62,9 @@ s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent)
         const char *name = zconfig_name (child), *text = zconfig_value (child);
         const berth_field_t *field = schema ? berth_schema_field (schema, name) : NULL;
         msgpack_pack_str_with_body (pk, name, strlen (name));
-        if (zconfig_child (child))
+        if (field && field->kind == KIND_LIST)
+            s_pack_list (pk, field->of, child);
+        else if (zconfig_child (child))
             s_pack (pk, field && field->kind == KIND_OBJ ? field->of : NULL, child);
         else
             s_pack_value (pk, field, text ? text : "");

@@ -459,5 +459,7 @@ output_error (const char *command, const berth_error_t *err)
         fprintf (stderr, "berth: because: %s\n", err->cause);
     if (err->remedy [0])
         fprintf (stderr, "berth: %s\n", err->remedy);
+    if (err->retry_after_ms)
+        fprintf (stderr, "berth: try again in %.1f s\n", (double) (err->retry_after_ms + 99) / 1000);
     return berth_code_exit (err->code);
 }

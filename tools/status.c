@@ -61,10 +61,31 @@ s_actors (const output_t *out, const bus_stats_t *stats, arena_t *arena)
                  (unsigned long long) requests, (unsigned long long) failures, (unsigned long long) busy);
 }
 
+//  Companies that were refused something.
+static void
+s_refused (const output_t *out, const bus_stats_t *stats, arena_t *arena)
+{
+    for (size_t index = 0; index < stats->companies.count; index++) {
+        const bus_company_t *company = &stats->companies.items [index];
+        const bus_count_t over [] = {
+            { .name = "over its rate", .count = company->over_rate },
+            { .name = "over its leases", .count = company->over_leases },
+            { .name = "over its execs", .count = company->over_execs },
+            { .name = "over its output on disk", .count = company->over_spool },
+        };
+        const char *why = s_counts (over, BERTH_COUNT (over), arena);
+        if (strcmp (why, "none"))
+            output_line (out, index ? "" : "refused", "%s: %s; it has %llu leases, %llu execs, %s of output",
+                         company->company, why, (unsigned long long) company->leases,
+                         (unsigned long long) company->execs, output_size (company->spooled, arena));
+    }
+}
+
 static void
 s_troubles (const output_t *out, const bus_stats_t *stats, arena_t *arena)
 {
     output_line (out, "drops", "%s", s_counts (stats->drops.items, stats->drops.count, arena));
+    s_refused (out, stats, arena);
     if (!stats->stuck.count)
         output_line (out, "stuck", "nothing");
     for (size_t index = 0; index < stats->stuck.count; index++) {
