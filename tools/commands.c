@@ -5,6 +5,7 @@
 BERTH_SCHEMA (common_options, COMMON_OPTIONS, SCHEMA_STRICT, "Options of every command.");
 BERTH_SCHEMA (run_options, RUN_OPTIONS, SCHEMA_STRICT, "Options of berth run.");
 BERTH_SCHEMA (events_options, EVENTS_OPTIONS, SCHEMA_STRICT, "Options of berth events.");
+BERTH_SCHEMA (help_options, HELP_OPTIONS, SCHEMA_STRICT, "Options of berth help.");
 BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
 
 #define NO_ARGUMENT { { NULL, NULL } }
@@ -88,7 +89,7 @@ static const command_t s_commands [] = {
     OWN ("bus shutdown", NO_ARGUMENT, NULL, NULL, BUS_SHUTDOWN, bus_shutdown, shutdown_command,
          "Stop the service"),
 
-    OWN ("help", NO_ARGUMENT, "COMMAND", NULL, COUNT, nothing, help_command,
+    OWN ("help", NO_ARGUMENT, "COMMAND", NULL, COUNT, help_options, help_command,
          "What there is; of a command: what it takes"),
 };
 

@@ -4,6 +4,7 @@
 #define BERTH_COMMANDS_H_INCLUDED
 
 #include "client.h"
+#include "manual.h"
 
 //  Options that every command takes, by the same rules as a message's fields: see flags.h.
 #define COMMON_OPTIONS(F, T) \
@@ -49,6 +50,10 @@ BERTH_MESSAGE (events_options, EVENTS_OPTIONS);
     F (T, ANY,   body,      "body",      OPTIONAL | OBJECT, 1048576, "Its body: JSON, @FILE, or - for stdin (default {}).") \
     F (T, STR,   key,       "key",       OPTIONAL | POSITIVE, 128, "Idempotency key.")
 BERTH_MESSAGE (call_options, CALL_OPTIONS);
+
+#define HELP_OPTIONS(F, T) \
+    F (T, ENUM (manual_page), man, "man", OPTIONAL, 0, "Print a page of the manual, for man -l, or the example configuration.")
+BERTH_MESSAGE (help_options, HELP_OPTIONS);
 
 typedef struct command command_t;
 

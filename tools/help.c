@@ -125,6 +125,13 @@ help_print (const command_t *command)
 int
 help_command (invocation_t *self, berth_error_t *err)
 {
+    help_options_t asked;
+    if (berth_unpack (&help_options_schema, self->body, self->arena, &asked, err))
+        return -1;
+    if (asked.man) {
+        manual_print (asked.man, stdout);
+        return 0;
+    }
     if (self->tail_count == 0) {
         help_print_all ();
         return 0;

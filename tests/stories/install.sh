@@ -81,6 +81,16 @@ END
 outside c++ -std=c++17 -pedantic-errors -Wall -Wextra -Werror "$here/plus.cc" -o "$here/plus" $(pkg-config --cflags --libs berth)
 LD_LIBRARY_PATH=$prefix/lib outside "$here/plus"
 
+say "the manual: every page in its place, and without a warning"
+for page in berth.1 berthd.8 berth-shim.8 berth-init.8 berthd.conf.5 berth-protocol.7; do
+    file=$prefix/share/man/man${page##*.}/$page
+    [ -s "$file" ] || story_fail "$page is not there"
+    text=$(cd "$prefix/share/man" && MANWIDTH=80 man --warnings -E UTF-8 -l "$file" 2>"$here/warnings")
+    same '' "$(cat "$here/warnings")" "warnings about $page"
+    has "$text" "SEE ALSO" "$page"
+done
+same '' "$(grep -v '^#' "$prefix/share/doc/berth/berthd.conf" | tr -d '\n')" "what the example configuration sets"
+
 say "an example, by pkg-config alone; by the archive; by a project of CMake"
 cp "$prefix/share/doc/berth/example.c" .
 outside cc "$here/example.c" -Wall -Werror $(pkg-config --cflags --libs berth) -o "$here/example"
