@@ -25,13 +25,16 @@ enum {
 typedef struct call {
     struct call *next;
     uint64_t number;
+    uint64_t wire;              //  Its id on the wire: another one each time it is sent
     char type [64];
     char key [BERTH_KEY_MAX + 1];
     char *trace;
     uint8_t *body, *data;
     size_t body_size, data_size;
     uint64_t window;            //  Credit of a stream; 0: a call
+    uint64_t held;              //  Bytes that came and were not consumed
     uint64_t consumed;          //  Not granted again yet
+    client_read_t read;         //  How far a stream of exec.read is
     int64_t deadline;           //  0: none
     int64_t began;
     bool sent;                  //  On this connection
@@ -43,6 +46,7 @@ typedef struct item {
     struct item *next;
     berth_reply_t reply;
     zmq_msg_t body, data;
+    uint8_t *rewritten;         //  The body, where it is not as it came
     bool stream;
 } item_t;
 
@@ -55,8 +59,12 @@ struct berth_client {
     item_t *first, **last;      //  In order of arrival
     item_t *taken;              //  What the caller looks at
     uint64_t number;
-    int64_t patience_ms;
+    int64_t patience_ms;        //  0: the usual
     int64_t down_since;         //  0: connected
+    bool met;                   //  There was a connection
+    bool told;                  //  Of this loss
+    berth_client_loss_fn *on_loss;
+    void *on_loss_context;
     int64_t heard_at, signed_at;
 };
 
@@ -69,6 +77,16 @@ s_call (berth_client_t *self, uint64_t number)
     while (call && call->number != number)
         call = call->next;
     return call;
+}
+
+//  By what a reply says that it answers.
+static call_t *
+s_asked (berth_client_t *self, uint64_t wire)
+{
+    call_t *call = self->calls;
+    while (call && call->wire != wire)
+        call = call->next;
+    return wire ? call : NULL;
 }
 
 static void
@@ -107,6 +125,7 @@ s_item_destroy (item_t **item_p)
         return;
     zmq_msg_close (&(*item_p)->body);
     zmq_msg_close (&(*item_p)->data);
+    free ((*item_p)->rewritten);
     free (*item_p);
     *item_p = NULL;
 }
@@ -127,13 +146,14 @@ s_header (const call_t *call, arena_t *arena)
 {
     request_header_t header = { .type = call->type };
     berth_put (request_header, &header, v, 1);
-    header.id = client_id (call->number, arena);
+    header.id = client_id (call->wire, arena);
     if (call->key [0])
         header.key = call->key;
     if (call->trace)
         header.trace = call->trace;
     if (call->window)
-        berth_put (request_header, &header, credit, call->window);
+        berth_put (request_header, &header, credit,
+                   call->window > call->held ? call->window - call->held : 0);
     if (call->deadline) {
         int64_t left = call->deadline - GRACE_MS - berth_mono_ms ();
         berth_put (request_header, &header, deadline_ms, (uint64_t) (left > 1 ? left : 1));
@@ -149,22 +169,26 @@ s_transmit (berth_client_t *self, call_t *call)
     if (self->down_since)
         return;
     own (arena) arena = arena_new ();
+    call->wire = call->wire ? ++self->number : call->number;
     berth_bytes_t header = s_header (call, arena);
     berth_bytes_t body = { call->body, call->body_size }, data = { call->data, call->data_size };
+    if (call->read.is)
+        body = client_read_on (&call->read, body, arena);
     call->sent = link_send (self->link, header, body, data) == 0;
+    call->consumed = 0;
 }
 
 //  stream.credit and stream.cancel: their replies are nobody's. A stream without connection has
 //  ended; credit that found no room is given with the next sign.
 static int
-s_transmit_stream (berth_client_t *self, const char *type, uint64_t number, int64_t bytes)
+s_transmit_stream (berth_client_t *self, const char *type, uint64_t wire, int64_t bytes)
 {
     if (self->down_since)
         return -1;
     own (arena) arena = arena_new ();
-    call_t quiet = { .number = ++self->number };
+    call_t quiet = { .wire = ++self->number };
     snprintf (quiet.type, sizeof quiet.type, "%s", type);
-    berth_bytes_t body = any_set (berth_empty_map, "id", client_id (number, arena), arena);
+    berth_bytes_t body = any_set (berth_empty_map, "id", client_id (wire, arena), arena);
     if (bytes >= 0)
         body = any_set_number (body, "bytes", (uint64_t) bytes, arena);
     return link_send (self->link, s_header (&quiet, arena), body, (berth_bytes_t) { NULL, 0 });
@@ -183,14 +207,14 @@ s_take_reply (berth_client_t *self, zmq_msg_t frames [3])
     reply_header_t header;
     if (berth_unpack (&reply_header_schema, s_bytes (&frames [0]), arena, &header, NULL))
         return;
-    uint64_t number = client_number (header.id);
-    call_t *call = number ? s_call (self, number) : NULL;
-    if (!call) {                //  Of a call that was given up, or of stream.credit
-        if (number && header.status == reply_status_STREAM)
-            (void) s_transmit_stream (self, "stream.cancel", number, -1);
+    uint64_t wire = client_number (header.id);
+    call_t *call = s_asked (self, wire);
+    if (!call) {                //  Of a call that was given up or sent again, or of stream.credit
+        if (wire && header.status == reply_status_STREAM)
+            (void) s_transmit_stream (self, "stream.cancel", wire, -1);
         return;
     }
-    item_t *item = s_item (self, number, header.status);
+    item_t *item = s_item (self, call->number, header.status);
     zmq_msg_move (&item->body, &frames [1]);
     zmq_msg_move (&item->data, &frames [2]);
     berth_bytes_t body = s_bytes (&item->body);
@@ -206,8 +230,19 @@ s_take_reply (berth_client_t *self, zmq_msg_t frames [3])
         item->reply.body = body;
     item->reply.data = s_bytes (&item->data);
     item->stream = call->window > 0 && item->reply.status == reply_status_STREAM;
+    if (item->stream) {
+        call->held += item->reply.data.size;
+        client_read_took (&call->read, item->reply.body, item->reply.data.size);
+    }
+    if (item->reply.status == reply_status_OK && call->read.resumed) {
+        body = client_read_end (&call->read, body, arena);
+        item->rewritten = malloc (body.size);
+        ENSURE (item->rewritten);
+        memcpy (item->rewritten, body.data, body.size);
+        item->reply.body = (berth_bytes_t) { item->rewritten, body.size };
+    }
     if (item->reply.status != reply_status_STREAM)
-        s_forget (self, number);
+        s_forget (self, call->number);
 }
 
 static bool
@@ -234,12 +269,24 @@ s_lost (berth_client_t *self)
     for (call_t *call = self->calls, *next; call; call = next) {
         next = call->next;
         if (call->sent && !call->repeats)
-            s_fail (self, call, BERTH_UNREACHABLE, call->window
-                    ? "the service went away in the middle of the stream"
-                    : "the service went away before it answered; it may have been done");
-        else
+            s_fail (self, call, BERTH_UNREACHABLE,
+                    "the service went away before it answered; it may have been done");
+        else {
+            call->read.resumed |= call->read.is && call->sent;
             call->sent = false;
+        }
     }
+}
+
+//  Says once of each loss that somebody waits.
+static void
+s_tell_loss (berth_client_t *self)
+{
+    if (!self->down_since || !self->met || self->told || !self->calls)
+        return;
+    self->told = true;
+    if (self->on_loss)
+        self->on_loss (self->on_loss_context);
 }
 
 //  Follows the connection. Replies that came before a loss are taken first.
@@ -250,6 +297,8 @@ s_observe (berth_client_t *self)
     while ((event = link_event (self->link)) != LINK_SAME)
         if (event == LINK_UP) {
             self->down_since = 0;
+            self->met = true;
+            self->told = false;
             self->heard_at = self->signed_at = berth_mono_ms ();
         }
         else {
@@ -259,10 +308,22 @@ s_observe (berth_client_t *self)
         }
 }
 
+//  When a call ends that finds no service: after the patience, else, once there was one, with its
+//  deadline.
+static int64_t
+s_gives_up_at (const berth_client_t *self, const call_t *call)
+{
+    int64_t since = call->began > self->down_since ? call->began : self->down_since;
+    if (self->patience_ms)
+        return since + self->patience_ms;
+    if (!self->met)
+        return since + BERTH_PATIENCE_MS;
+    return call->deadline ? call->deadline : since + BERTH_LOST_MS;
+}
+
 static void
 s_expire (berth_client_t *self, int64_t now)
 {
-    bool gone = self->down_since && now - self->down_since >= self->patience_ms;
     for (call_t *call = self->calls, *next; call; call = next) {
         next = call->next;
         char text [640];
@@ -273,7 +334,7 @@ s_expire (berth_client_t *self, int64_t now)
                       (long long) (now - call->began + 500) / 1000);
             s_fail (self, call, waited ? BERTH_DEADLINE_EXCEEDED : BERTH_UNREACHABLE, text);
         }
-        else if (gone && now - call->began >= self->patience_ms) {
+        else if (self->down_since && now >= s_gives_up_at (self, call)) {
             snprintf (text, sizeof text, "no service answers at %s", self->endpoint);
             s_fail (self, call, BERTH_UNREACHABLE, text);
         }
@@ -294,7 +355,7 @@ s_sign (berth_client_t *self, int64_t now)
     self->signed_at = now;
     for (call_t *call = self->calls; call; call = call->next)
         if (call->window && call->sent
-            && s_transmit_stream (self, "stream.credit", call->number, (int64_t) call->consumed) == 0)
+            && s_transmit_stream (self, "stream.credit", call->wire, (int64_t) call->consumed) == 0)
             call->consumed = 0;
 }
 
@@ -306,6 +367,7 @@ s_pump (berth_client_t *self)
     for (size_t count = 0; count < RECEIVE_MAX && s_receive (self); count++)
         ;
     s_observe (self);
+    s_tell_loss (self);
     s_expire (self, now);
     s_sign (self, now);
     for (call_t *call = self->calls; call; call = call->next)
@@ -322,7 +384,6 @@ berth_client_new (const char *endpoint, berth_error_t *err)
     ENSURE (self);
     self->magic = CLIENT_MAGIC;
     self->last = &self->first;
-    self->patience_ms = BERTH_PATIENCE_MS;
     self->down_since = berth_mono_ms ();
     snprintf (self->endpoint, sizeof self->endpoint, "%s", endpoint);
     self->link = link_new (endpoint, err);
@@ -356,6 +417,14 @@ berth_client_set_patience (berth_client_t *self, int64_t ms)
 {
     CHECK (self, CLIENT_MAGIC);
     self->patience_ms = ms;
+}
+
+void
+berth_client_on_loss (berth_client_t *self, berth_client_loss_fn *call, void *context)
+{
+    CHECK (self, CLIENT_MAGIC);
+    self->on_loss = call;
+    self->on_loss_context = context;
 }
 
 bool
@@ -401,7 +470,9 @@ berth_client_send (berth_client_t *self, const char *type, berth_bytes_t body,
         snprintf (call->key, sizeof call->key, "%s", ask->key);
     else if (!ask->once && code != REQUEST_COUNT && (request_row (code)->mode & MODE_WRITE))
         berth_id_new (call->key);
-    call->repeats = !ask->once && !call->window && (call->key [0] || s_reads (code));
+    call->repeats = !ask->once && (call->key [0] || s_reads (code));
+    if (call->window && code == REQUEST_EXEC_READ)
+        client_read_begin (&call->read, body);
     call->trace = ask->trace ? strdup (ask->trace) : NULL;
     call->body = malloc (body.size + 1);
     call->data = malloc (ask->data.size + 1);
@@ -428,7 +499,7 @@ berth_client_cancel (berth_client_t *self, uint64_t number)
     CHECK (self, CLIENT_MAGIC);
     call_t *call = s_call (self, number);
     if (call && call->window && call->sent)
-        (void) s_transmit_stream (self, "stream.cancel", number, -1);
+        (void) s_transmit_stream (self, "stream.cancel", call->wire, -1);
     s_forget (self, number);
     for (item_t **at = &self->first; *at;) {
         item_t *item = *at;
@@ -452,9 +523,10 @@ s_consumed (berth_client_t *self)
     item_t *item = self->taken;
     call_t *call = item && item->stream ? s_call (self, item->reply.call) : NULL;
     if (call) {
+        call->held -= item->reply.data.size;
         call->consumed += item->reply.data.size;
         if (call->consumed >= call->window / 2 && call->consumed) {
-            if (s_transmit_stream (self, "stream.credit", call->number, (int64_t) call->consumed) == 0)
+            if (s_transmit_stream (self, "stream.credit", call->wire, (int64_t) call->consumed) == 0)
                 call->consumed = 0;
         }
     }
@@ -482,8 +554,7 @@ static int64_t
 s_due (const berth_client_t *self, int64_t until)
 {
     for (const call_t *call = self->calls; call; call = call->next) {
-        int64_t gone = (call->began > self->down_since ? call->began : self->down_since)
-                     + self->patience_ms;
+        int64_t gone = s_gives_up_at (self, call);
         if (call->deadline && call->deadline < until)
             until = call->deadline;
         if (self->down_since && gone < until)
@@ -519,47 +590,4 @@ berth_client_next (berth_client_t *self, uint64_t call, int64_t until, berth_rep
         berth_client_wait (self, NULL, 0, until);
     }
     return true;
-}
-
-int
-berth_client_call (berth_client_t *self, const char *type, berth_bytes_t body,
-                   const berth_ask_t *ask, arena_t *arena, berth_bytes_t *ret_body,
-                   berth_error_t *err)
-{
-    uint64_t call = berth_client_send (self, type, body, ask, err);
-    if (!call)
-        return -1;
-    berth_reply_t reply;
-    do
-        while (!berth_client_next (self, call, berth_mono_ms () + 60000, &reply))
-            ;                   //  Its deadline ends it
-    while (reply.status == reply_status_STREAM);
-    if (reply.status == reply_status_ERROR) {
-        if (err)
-            *err = reply.error;
-        return -1;
-    }
-    if (ret_body)
-        *ret_body = (berth_bytes_t) { arena_copy (arena, reply.body.data, reply.body.size),
-                                      reply.body.size };
-    return 0;
-}
-
-int
-berth_client_ask (berth_client_t *self, request_code_t code, const void *request,
-                  const berth_ask_t *ask, arena_t *arena, void *ret_reply, berth_error_t *err)
-{
-    const request_row_t *row = request_row (code);
-    berth_bytes_t body = request ? berth_pack (row->request, request, arena) : berth_empty_map;
-    if (berth_client_call (self, row->type, body, ask, arena, &body, err))
-        return -1;
-    return ret_reply ? berth_unpack (row->reply, body, arena, ret_reply, err) : 0;
-}
-
-int64_t
-berth_client_retry_after (const berth_error_t *err)
-{
-    if (!berth_code_retryable (err->code))
-        return -1;
-    return err->retry_after_ms ? (int64_t) err->retry_after_ms : BERTH_RETRY_MS;
 }

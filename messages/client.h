@@ -10,11 +10,23 @@
 //  Threads: a client and what it returned belong to one thread at a time; two threads use two
 //  clients. Nothing here blocks without a deadline, installs a signal handler or writes a log.
 //
-//  Restarts: a client stays usable when the service goes away and comes back. Calls under way are
-//  then repeated with their key, if a second time does no harm: what reads, what has a key (types
-//  that write get one by themselves). Others, and streams, fail as `unreachable`; so does everything
-//  when no service was there for the client's patience. After a failure without an answer
-//  (unreachable, deadline_exceeded) the thing may have been done.
+//  Ownership: what is sent is copied. A reply and its bytes belong to the client, until the next
+//  reply is asked for; berth_client_call and _ask copy into the caller's arena.
+//
+//  Restarts: a client stays usable when the service goes away and comes back, or the connection
+//  does. What is unanswered is then sent again, within its deadline, as soon as there is a service:
+//  what reads, and what has a key (types that write get one by themselves), so that nothing is done
+//  twice. A stream of exec.read goes on at its next byte; its caller sees nothing of it. Others of
+//  a stream are joined: progress goes on. What can't be repeated (`once`, exec.signal,
+//  bus.shutdown) fails as `unreachable` at once: it may have been done.
+//
+//  A call that finds no service fails as `unreachable`: after BERTH_PATIENCE_MS where there never
+//  was one; after a loss with its deadline, or where it has none after BERTH_LOST_MS. One that is
+//  not answered in time fails as `deadline_exceeded`. Behind both the thing may have been done: the
+//  same key, given again, finds out.
+//
+//  Limits: BERTH_CALLS_MAX calls under way, each with its frames kept until it is answered; of a
+//  stream at most its credit is on the way.
 
 #ifndef BERTH_CLIENT_H_INCLUDED
 #define BERTH_CLIENT_H_INCLUDED
@@ -35,8 +47,9 @@ extern "C" {
 #include "requests.h"
 
 #define BERTH_CALL_MS     30000         //  Deadline of a call that names none
-#define BERTH_PATIENCE_MS 10000         //  Time without a service after which calls fail
 #define BERTH_RETRY_MS    1000          //  Before asking again, where the service names no time
+#define BERTH_PATIENCE_MS 10000         //  For a service that never was there
+#define BERTH_LOST_MS     60000         //  For one that went away, of calls without a deadline
 #define BERTH_CALLS_MAX   256           //  Calls under way
 
 typedef struct berth_client berth_client_t;
@@ -47,7 +60,7 @@ typedef struct {
     int64_t deadline_ms;                //  Time for the answer; 0: BERTH_CALL_MS; -1: no end
     const char *key;                    //  Idempotency key; default: one of its own where it writes
     uint64_t credit;                    //  Above 0: a stream, with so many bytes on the way at most
-    bool once;                          //  Never repeated after a restart, and without a key
+    bool once;                          //  Never repeated after a loss, and without a key
     berth_bytes_t data;                 //  Frame 2
     const char *trace;                  //  Kept in the log of the service
 } berth_ask_t;
@@ -65,8 +78,13 @@ typedef struct {
 berth_client_t *berth_client_new (const char *endpoint, berth_error_t *err);
 void berth_client_destroy (berth_client_t **self_p);
 
-//  Sets how long calls wait for a service that is not there.
+//  Sets how long any call waits for a service that is not there, or not any more; 0: the usual.
 void berth_client_set_patience (berth_client_t *self, int64_t ms);
+
+//  `call` is called once for each loss of the service that calls wait through, by the functions
+//  below, in their thread: to tell somebody. It must not use the client.
+typedef void (berth_client_loss_fn) (void *context);
+void berth_client_on_loss (berth_client_t *self, berth_client_loss_fn *call, void *context);
 
 //  Is there a connection (as far as is known without asking)?
 bool berth_client_connected (berth_client_t *self);

@@ -1,4 +1,4 @@
-//  client_frames.c - owns nothing: a client's ids, and errors as they come.
+//  client_frames.c - owns nothing: a client's ids, how far a stream is, and errors as they come.
 
 #include "client_frames.h"
 
@@ -35,6 +35,47 @@ client_number (berth_bytes_t id)
     }
     return number;
 }
+
+//  ---- exec.read across a loss
+
+void
+client_read_begin (client_read_t *self, berth_bytes_t body)
+{
+    *self = (client_read_t) { .is = true, .limited = any_get (body, "limit").size > 0 };
+    self->from = self->next = any_number (body, "from", 0);
+    self->limit = any_number (body, "limit", 0);
+}
+
+void
+client_read_took (client_read_t *self, berth_bytes_t chunk, size_t size)
+{
+    uint64_t offset = any_number (chunk, "offset", self->next);
+    if (offset > self->next)
+        self->missing += offset - self->next;
+    self->next = offset + size;
+}
+
+berth_bytes_t
+client_read_on (const client_read_t *self, berth_bytes_t body, arena_t *arena)
+{
+    if (self->next == self->from)
+        return body;
+    uint64_t had = self->next - self->from;
+    body = any_set_number (body, "from", self->next, arena);
+    return self->limited
+        ? any_set_number (body, "limit", self->limit > had ? self->limit - had : 0, arena) : body;
+}
+
+berth_bytes_t
+client_read_end (const client_read_t *self, berth_bytes_t body, arena_t *arena)
+{
+    body = any_set_number (body, "offset", self->from, arena);
+    //  Of what was asked last, only the rest is counted by the service.
+    uint64_t missing = self->missing + any_number (body, "missing", 0);
+    return missing ? any_set_number (body, "missing", missing, arena) : body;
+}
+
+//  ---- errors
 
 static void
 s_copy (char *field, size_t size, const char *text)

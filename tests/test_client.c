@@ -75,7 +75,7 @@ s_handle (void *context, fake_bus_t *bus, const fake_asker_t *asker, berth_bytes
     else if (strcmp (asker->type, "exec.read") == 0 && asker->credit) {
         self->reader = *asker;
         self->credit = asker->credit;
-        self->left = CHUNKS;
+        self->left = CHUNKS - (int) (any_number (body, "from", 0) / CHUNK);
         s_flow (self, bus, arena);
     }
     else if (strcmp (asker->type, "stream.credit") == 0) {
@@ -285,16 +285,10 @@ s_a_restart_repeats_with_the_same_key (void **state)
     uint64_t call = berth_client_send (self->client, "environment.create", berth_empty_map, NULL,
                                        &self->err);
     uint64_t once = berth_client_send (self->client, "exec.signal", berth_empty_map, NULL, &self->err);
-    berth_ask_t ask = { .deadline_ms = -1, .credit = 2 * CHUNK };
-    uint64_t stream = berth_client_send (self->client, "exec.read", berth_empty_map, &ask, &self->err);
-    s_until (&self->service.heard, 3, self->client);
+    s_until (&self->service.heard, 2, self->client);
     s_stop (&self->service);
     berth_reply_t reply;
     assert_true (berth_client_next (self->client, once, berth_mono_ms () + 20000, &reply));
-    assert_int_equal (reply.error.code, BERTH_UNREACHABLE);
-    do
-        assert_true (berth_client_next (self->client, stream, berth_mono_ms () + 20000, &reply));
-    while (reply.status == reply_status_STREAM);
     assert_int_equal (reply.error.code, BERTH_UNREACHABLE);
     assert_false (berth_client_next (self->client, call, berth_mono_ms () + 50, &reply));
 
@@ -304,6 +298,60 @@ s_a_restart_repeats_with_the_same_key (void **state)
     assert_int_equal (self->service.keys, 2);
     assert_true (berth_id_is (self->service.last_key [0]));
     assert_string_equal (self->service.last_key [0], self->service.last_key [1]);
+}
+
+static void
+s_count_loss (void *context)
+{
+    ++*(int *) context;
+}
+
+//  The caller of a stream sees every byte once, in order, and one end as of the whole.
+static void
+s_a_stream_goes_on_behind_a_restart (void **state)
+{
+    story_t *self = *state;
+    int losses = 0;
+    berth_client_on_loss (self->client, s_count_loss, &losses);
+    berth_ask_t ask = { .deadline_ms = -1, .credit = 4 * CHUNK };
+    uint64_t call = berth_client_send (self->client, "exec.read", berth_empty_map, &ask, &self->err);
+    uint64_t next = 0;
+    berth_reply_t reply = { 0 };
+    while (berth_client_next (self->client, call, berth_mono_ms () + 20000, &reply)
+           && reply.status == reply_status_STREAM) {
+        assert_true (any_number (reply.body, "offset", 1) == next);
+        next += reply.data.size;
+        if (next == 10 * CHUNK || next == 30 * CHUNK) {     //  With more on its way
+            s_stop (&self->service);
+            s_start (&self->service);
+        }
+    }
+    assert_int_equal (reply.status, reply_status_OK);
+    assert_true (next == CHUNK * CHUNKS);
+    assert_true (any_number (reply.body, "offset", 1) == 0);
+    assert_true (any_number (reply.body, "next", 1) == CHUNK * CHUNKS);
+    assert_int_equal (self->service.outrun, 0);
+    assert_int_equal (losses, 2);
+}
+
+//  Behind a loss the deadline decides, not the patience for a service that never was.
+static void
+s_a_deadline_holds_through_a_loss (void **state)
+{
+    story_t *self = *state;
+    berth_ask_t ask = { .deadline_ms = 1 };
+    uint64_t call = berth_client_send (self->client, "bus.stats", berth_empty_map, &ask, &self->err);
+    s_until (&self->service.heard, 1, self->client);
+    s_stop (&self->service);
+    berth_reply_t reply;
+    assert_true (berth_client_next (self->client, call, berth_mono_ms () + 20000, &reply));
+    assert_int_equal (reply.error.code, BERTH_UNREACHABLE);
+    berth_client_set_patience (self->client, 50);
+    ask = (berth_ask_t) { .deadline_ms = -1 };
+    call = berth_client_send (self->client, "bus.stats", berth_empty_map, &ask, &self->err);
+    assert_true (berth_client_next (self->client, call, berth_mono_ms () + 20000, &reply));
+    assert_int_equal (reply.error.code, BERTH_UNREACHABLE);
+    s_start (&self->service);
 }
 
 static void
@@ -407,6 +455,8 @@ main (void)
         STORY (s_a_stream_keeps_to_its_credit),
         STORY (s_who_does_not_read_gets_no_more),
         STORY (s_a_restart_repeats_with_the_same_key),
+        STORY (s_a_stream_goes_on_behind_a_restart),
+        STORY (s_a_deadline_holds_through_a_loss),
         STORY (s_a_call_waits_for_a_service_that_comes),
         STORY (s_descriptors_are_waited_for),
         STORY (s_events_come),

@@ -21,15 +21,13 @@ enum {
     SECOND_MS = 2000,                   //  A second Ctrl-C within that time abandons
     LEAVE_MS = 1000,                    //  Ctrl-] three times within that time does
     RETRY_MS = 50,                      //  stdin that was not taken is tried again
-    HEARTBEAT_MS = 60000,
-    REOPENS_MAX = 5                     //  Of a stream, without a byte in between
+    HEARTBEAT_MS = 60000
 };
 
 typedef struct {
     const attach_t *ask;
     uint64_t reading, writing;          //  Calls under way
     uint64_t next;                      //  Byte of the stream to come
-    unsigned reopens;
     bool holding;                       //  chunk is not written out yet
     berth_reply_t chunk;
     size_t written;
@@ -108,7 +106,6 @@ s_chunk (carry_t *self, const berth_reply_t *reply)
     if (!s_is_echo (reply->data))
         self->interrupted_at = 0;
     self->next = chunk.offset + reply->data.size;
-    self->reopens = 0;
     self->chunk = *reply;
     self->written = 0;
     self->target = chunk.stream == exec_stream_STDERR ? 2 : 1;
@@ -280,14 +277,9 @@ s_reply (carry_t *self, const berth_reply_t *reply, berth_error_t *err)
         s_chunk (self, reply);
     else if (reply->status == reply_status_OK)
         self->ended = true;
-    else if (reply->error.code != BERTH_UNREACHABLE || ++self->reopens > REOPENS_MAX) {
+    else {
         *err = reply->error;
         return -1;
-    }
-    else {
-        if (self->reopens == 1)
-            output_note ("the service is gone; reading on when it is back");
-        return s_open_stream (self, err);
     }
     return 0;
 }

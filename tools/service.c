@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "output.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +121,14 @@ service_answers (const invocation_t *self)
     return berth_client_ask (bus, REQUEST_BUS_PING, NULL, &ask, self->arena, NULL, &err) == 0;
 }
 
+static void
+s_lost (void *context)
+{
+    (void) context;
+    terminal_progress_clear ();
+    output_note ("the service went away, trying again");
+}
+
 int
 service_connect (invocation_t *self, berth_error_t *err)
 {
@@ -140,7 +149,8 @@ service_connect (invocation_t *self, berth_error_t *err)
         berth_client_destroy (&self->bus);
         return err->code == BERTH_UNREACHABLE ? s_nobody (self, err) : -1;
     }
-    berth_client_set_patience (self->bus, BERTH_PATIENCE_MS);
+    berth_client_set_patience (self->bus, 0);
+    berth_client_on_loss (self->bus, s_lost, NULL);
     return 0;
 }
 
