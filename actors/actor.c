@@ -27,6 +27,7 @@ actor_new (const actor_spec_t *spec, void *self_of_actor, store_t *store, wiring
     self->wiring = wiring;
     if (wiring) {
         self->quotas = wiring_quotas (wiring);
+        self->trust = wiring_trust (wiring);
         self->clients = wiring_take (wiring, spec->code, NULL, INBOX_CLIENTS);
         self->internal = wiring_take (wiring, spec->code, NULL, INBOX_INTERNAL);
     }
@@ -58,6 +59,12 @@ actor_destroy (actor_t **self_p)
     self->magic = 0;
     free (self);
     *self_p = NULL;
+}
+
+void
+actor_set_trust (actor_t *self, trust_t *trust)
+{
+    self->trust = trust;
 }
 
 waiters_t *
@@ -119,23 +126,9 @@ batch_failed (actor_t *self, const request_t *req, const char *type, berth_error
     effects_fail (self->effects, req, err);
 }
 
-static int
-s_decode (const incoming_t *incoming, request_t *req, berth_error_t *err)
-{
-    req->row = request_row (incoming->letter.type);
-    req->data = incoming->data;
-    void *body = arena_take (req->arena, req->row->request->size + sizeof (berth_message_t));
-    req->body = body;
-    if (incoming->letter.roles & ROLE_INTERNAL)
-        return berth_unpack_own (req->row->request, incoming->body, req->arena, body, err);
-    berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
-    return berth_unpack (req->row->request, packed, req->arena, body, err)
-        || foreign_ids_check (req->row->request, body, &req->company, err);
-}
-
 //  One request of its company, if it names one. What the bus is asked about itself costs nobody.
 static int
-s_admit (const batch_t *batch, const request_t *req, berth_error_t *err)
+s_afford (const batch_t *batch, const request_t *req, berth_error_t *err)
 {
     quotas_t *quotas = batch->actor->quotas;
     return quotas && req->company ? quota_request (quotas, req->company, batch->mono_ms, err) : 0;
@@ -154,12 +147,15 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
         return berth_fail (err, BERTH_DEADLINE_EXCEEDED,
                            "the deadline passed before %s was looked at", type);
     actor_t *self = batch->actor;
-    if (s_decode (incoming, req, err) || s_admit (batch, req, err))
-        return -1;
-    if (keyed_is (letter))
-        return keyed_decide (&self->spec, self->self, self->waiters, self->effects, incoming->body, req,
-                             txn, err);
-    return self->spec.handlers [letter->type] (self->self, req, txn, self->effects, err);
+    int rc = request_admit (req, incoming, self->trust, txn, err) || s_afford (batch, req, err)
+        ? -1 : 0;
+    if (rc == 0 && keyed_is (letter))
+        rc = keyed_decide (&self->spec, self->self, self->waiters, self->effects, incoming->body,
+                           req, txn, err);
+    else if (rc == 0)
+        rc = self->spec.handlers [letter->type] (self->self, req, txn, self->effects, err);
+    store_confine (txn, NULL, NULL);
+    return rc;
 }
 
 //  Runs one request in `txn`; a failure is answered, and 1 says that it had written before.

@@ -92,6 +92,9 @@ actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for
 waiters_t *actor_waiters (actor_t *self);
 void actor_set_quotas (actor_t *self, quotas_t *quotas);     //  For tests: they have no wiring
 
+//  Who may do what: taken out of the wiring; tests set it.
+void actor_set_trust (actor_t *self, trust_t *trust);
+
 //  Runs requests as one batch, without sockets: for tests and the simulation. `send` gets what
 //  would be sent.
 typedef struct {
@@ -104,6 +107,12 @@ void actor_serve (actor_t *self, const incoming_t *batch, size_t count, int64_t 
 //  What comes before the first batch, in a batch of its own.
 void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_send_fn *send,
                         void *context);
+
+//  What a request says, and whether its sender may ask about that (admit.c). Fills req->row, body
+//  and data. Of a sender that is confined to companies of its own, what belongs to others does not
+//  exist for `txn` from here on: let the transaction see all again behind the handler.
+int request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store_txn_t *txn,
+                   berth_error_t *err);
 
 //  ---- small things handlers share
 

@@ -25,6 +25,7 @@ struct actor {
     unsigned look;                  //  Inboxes that may hold something
     wiring_t *wiring;
     quotas_t *quotas;               //  NULL: no limits
+    trust_t *trust;                 //  NULL: of tests that confine nobody
     post_t *post;                   //  Of the actor's own thread
     arena_t *arena;
     effects_t *effects;

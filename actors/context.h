@@ -13,6 +13,7 @@ typedef struct {
     wiring_t *wiring;
     provider_host_t host;           //  State and runtime directories, install id, spawner...
     char instance [37];             //  Of this process
+    trust_t *trust;                 //  Who may do what
     const char *bus_endpoint, *events_endpoint;
     int64_t started_ms, started_mono_ms;
     bool test_providers;            //  fake and fault may be used

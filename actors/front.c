@@ -1,4 +1,4 @@
-//  front.c - owns the ROUTER socket, its peers, and the tickets of their requests.
+//  front.c - owns the doors, their peers, and the tickets of their requests.
 
 #include "front.h"
 
@@ -14,12 +14,15 @@
 #include <string.h>
 
 #define FRONT_MAGIC 0xf2047001u
-#define FRAMES_MAX 6                //  Routing id, empty frame, header, body, data, one too many
 #define SWEEP_MS 5000
 
 struct front {
     uint32_t magic;
-    zsock_t *router, *answers;
+    door_t *doors [DOORS_MAX];
+    size_t doors_count;
+    zsock_t *answers;
+    trust_t *trust;
+    uint64_t narrowed, revoked;     //  Its numbers when the peers were last looked at
     wiring_t *wiring;
     post_t *post;
     peers_t *peers;
@@ -29,22 +32,19 @@ struct front {
     atomic_uint_fast64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
 };
 
-//  One message as it came: routing id, perhaps an empty frame, header, body, data.
-typedef struct {
-    zmq_msg_t frames [FRAMES_MAX];
-    size_t count;
-    bool too_many;
-    berth_bytes_t header, body, data;
-    bool empty_frame;
-} envelope_t;
-
 front_t *
-front_new (zsock_t **router_p, const char *instance, const char *install, wiring_t *wiring)
+front_new (door_t **doors, size_t count, trust_t *trust, const char *instance, const char *install,
+           wiring_t *wiring)
 {
+    ENSURE (count <= DOORS_MAX);
     front_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = FRONT_MAGIC;
-    self->router = take (*router_p);
+    for (; self->doors_count < count; self->doors_count++)
+        self->doors [self->doors_count] = take (doors [self->doors_count]);
+    self->trust = trust;
+    self->narrowed = trust_narrowed (trust);
+    self->revoked = trust_revoked (trust);
     self->wiring = wiring;
     self->answers = wiring_take (wiring, ACTOR_FRONT, NULL, INBOX_INTERNAL);
     self->peers = peers_new ();
@@ -54,6 +54,15 @@ front_new (zsock_t **router_p, const char *instance, const char *install, wiring
     return self;
 }
 
+static void
+s_close (front_t *self)
+{
+    while (self->doors_count)
+        door_destroy (&self->doors [--self->doors_count]);
+    zsock_destroy (&self->answers);
+    post_destroy (&self->post);
+}
+
 void
 front_destroy (front_t **self_p)
 {
@@ -61,9 +70,7 @@ front_destroy (front_t **self_p)
     if (!self)
         return;
     CHECK (self, FRONT_MAGIC);
-    zsock_destroy (&self->router);
-    zsock_destroy (&self->answers);
-    post_destroy (&self->post);
+    s_close (self);
     peers_destroy (&self->peers);
     arena_destroy (&self->arena);
     self->magic = 0;
@@ -113,25 +120,6 @@ s_gone (front_t *self, peer_t *peer)
         s_cancel (self, &pending);
 }
 
-static int
-s_send_frame (front_t *self, zmq_msg_t *frame, int flags)
-{
-    int rc = zmq_msg_send (frame, zsock_resolve (self->router), flags | ZMQ_DONTWAIT);
-    if (rc < 0)
-        zmq_msg_close (frame);
-    return rc < 0 ? -1 : 0;
-}
-
-static int
-s_send_copy (front_t *self, const void *data, size_t size, int flags)
-{
-    zmq_msg_t frame;
-    ENSURE (zmq_msg_init_size (&frame, size) == 0);
-    if (size)
-        memcpy (zmq_msg_data (&frame), data, size);
-    return s_send_frame (self, &frame, flags);
-}
-
 //  Takes body and data.
 static void
 s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *body, zmq_msg_t *data)
@@ -145,21 +133,10 @@ s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *b
         .status = status,
     };
     berth_bytes_t header = berth_pack (&reply_header_schema, &reply, self->arena);
-    bool more = data && zmq_msg_size (data) > 0;
     peer_t *peer = pending->peer;
-    int rc = s_send_copy (self, peer->id, peer->id_size, ZMQ_SNDMORE);
-    if (rc == 0 && pending->empty_frame)
-        rc = s_send_copy (self, "", 0, ZMQ_SNDMORE);
-    if (rc == 0)
-        rc = s_send_copy (self, header.data, header.size, ZMQ_SNDMORE);
-    if (rc == 0)
-        rc = s_send_frame (self, body, more ? ZMQ_SNDMORE : 0);
-    if (rc == 0 && more)
-        rc = s_send_frame (self, data, 0);
+    int rc = door_send (self->doors [peer->door], (berth_bytes_t) { peer->id, peer->id_size },
+                        pending->empty_frame, header, body, data);
     bool unreachable = rc && errno == EHOSTUNREACH;
-    zmq_msg_close (body);
-    if (data)
-        zmq_msg_close (data);
     if (status != reply_status_STREAM && pending->ticket)
         peers_done (self->peers, pending);
     if (rc) {
@@ -186,50 +163,10 @@ s_refuse (front_t *self, pending_t *pending, const berth_error_t *why)
 
 //  ---- requests of clients
 
-static int
-s_receive (front_t *self, envelope_t *ret_envelope)
-{
-    void *socket = zsock_resolve (self->router);
-    memset (ret_envelope, 0, sizeof *ret_envelope);
-    envelope_t *env = ret_envelope;
-    bool more = true;
-    while (more) {
-        zmq_msg_t *frame = &env->frames [env->count < FRAMES_MAX ? env->count : FRAMES_MAX - 1];
-        if (env->count >= FRAMES_MAX)
-            zmq_msg_close (frame);
-        zmq_msg_init (frame);
-        if (zmq_msg_recv (frame, socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close (frame);
-            return -1;              //  Nothing there: the rest of a message never makes us wait
-        }
-        more = zmq_msg_more (frame);
-        if (env->count < FRAMES_MAX)
-            env->count++;
-        else
-            env->too_many = true;
-    }
-    size_t at = 1;
-    env->empty_frame = env->count > 1 && zmq_msg_size (&env->frames [1]) == 0;
-    at += env->empty_frame;
-    berth_bytes_t *parts [] = { &env->header, &env->body, &env->data };
-    for (size_t part = 0; part < 3 && at < env->count; part++, at++)
-        *parts [part] = (berth_bytes_t) { zmq_msg_data (&env->frames [at]),
-                                          zmq_msg_size (&env->frames [at]) };
-    env->too_many |= at < env->count;
-    return 0;
-}
-
-static void
-s_close (envelope_t *env)
-{
-    for (size_t index = 0; index < env->count; index++)
-        zmq_msg_close (&env->frames [index]);
-}
-
 //  Everything about a request that does not need its body.
 static int
-s_check (front_t *self, const envelope_t *env, const request_header_t *header, request_code_t *code,
-         berth_error_t *err)
+s_check (front_t *self, const envelope_t *env, const caller_t *caller,
+         const request_header_t *header, request_code_t *code, berth_error_t *err)
 {
     if (header->v != 1)
         return berth_fail (err, BERTH_INVALID, "version %llu of the wire is not spoken here; 1 is",
@@ -240,9 +177,15 @@ s_check (front_t *self, const envelope_t *env, const request_header_t *header, r
         return berth_fail (err, BERTH_UNSUPPORTED, "there is no request '%s' here", header->type);
     }
     const request_row_t *row = request_row (*code);
-    if (!(row->roles & ROLE_OPERATOR)) {        //  Every peer of this socket is the operator
+    if (!(row->roles & caller->roles)) {
         self->forbidden++;
-        return berth_fail (err, BERTH_FORBIDDEN, "the role operator may not ask %s", row->type);
+        return berth_fail (err, BERTH_FORBIDDEN, "the roles of '%s' may not ask %s",
+                           caller->principal, row->type);
+    }
+    if (header->actor && !(caller->roles & ROLE_WORK_)) {
+        self->forbidden++;
+        return berth_fail (err, BERTH_FORBIDDEN, "'%s' may not ask on behalf of another: leave out "
+                           "`actor`", caller->principal);
     }
     if (env->too_many)
         return berth_fail (err, BERTH_INVALID, "the message has more than three frames");
@@ -293,8 +236,8 @@ s_control (front_t *self, peer_t *peer, request_code_t code, berth_bytes_t body,
 }
 
 static int
-s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
-           const pending_t *pending, berth_error_t *err)
+s_hand_on (front_t *self, const envelope_t *env, const caller_t *caller,
+           const request_header_t *header, const pending_t *pending, berth_error_t *err)
 {
     const request_row_t *row = request_row (pending->type);
     if (!pending->ticket) {
@@ -311,10 +254,12 @@ s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
                            actor_text (row->actor), (long long) (now_ms - since_ms));
     letter_t letter = {
         .magic = LETTER_MAGIC, .type = (uint16_t) pending->type, .answer_to = ACTOR_FRONT,
-        .streams = pending->streams, .roles = ROLE_OPERATOR, .ticket = pending->ticket,
+        .streams = pending->streams, .roles = caller->roles, .confined = caller->confined,
+        .remote = caller->remote, .ticket = pending->ticket,
         .deadline_ms = header->deadline_ms ? now_ms + (int64_t) header->deadline_ms : 0,
-        .credit = header->credit, .principal = "operator",
+        .credit = header->credit,
     };
+    snprintf (letter.principal, sizeof letter.principal, "%s", caller->principal);
     if (header->key)
         snprintf (letter.key, sizeof letter.key, "%s", header->key);
     if (header->actor) {
@@ -335,11 +280,11 @@ s_hand_on (front_t *self, const envelope_t *env, const request_header_t *header,
 }
 
 static int
-s_request (front_t *self, const envelope_t *env, pending_t *pending, peer_t *peer,
-           const request_header_t *header, berth_error_t *err)
+s_request (front_t *self, const envelope_t *env, const caller_t *caller, pending_t *pending,
+           peer_t *peer, const request_header_t *header, berth_error_t *err)
 {
     request_code_t code = REQUEST_COUNT;
-    if (s_check (self, env, header, &code, err)) {
+    if (s_check (self, env, caller, header, &code, err)) {
         pending->type = code;
         return -1;
     }
@@ -352,9 +297,115 @@ s_request (front_t *self, const envelope_t *env, pending_t *pending, peer_t *pee
         s_answer_bytes (self, pending, reply_status_OK, berth_empty_map);
     }
     else
-        return s_hand_on (self, env, header, pending, err);
+        return s_hand_on (self, env, caller, header, pending, err);
     return 0;
 }
+
+//  ---- who asks
+
+//  What a peer had asked for is not for it any more: answered with why, and its streams end.
+static void
+s_dismiss (front_t *self, peer_t *peer, berth_code_t code, const char *why)
+{
+    pending_t pending;
+    berth_error_t err = { 0 };
+    (void) berth_fail (&err, code, "%s", why);
+    while (peers_take_gone (self->peers, peer, &pending)) {
+        s_cancel (self, &pending);
+        pending.ticket = 0;
+        s_refuse (self, &pending, &err);
+        arena_clear (self->arena);
+    }
+}
+
+//  Who the peer is. At a door to the network, also by which connection it comes.
+static bool
+s_welcome (front_t *self, unsigned door, envelope_t *env, peer_t *peer, caller_t *ret_caller,
+           berth_error_t *err)
+{
+    door_t *at = self->doors [door];
+    if (door_caller (at, env, ret_caller, err))
+        return false;
+    if (!door_is_network (at))
+        return true;
+    if (strcmp (peer->principal, ret_caller->principal)) {
+        s_gone (self, peer);
+        snprintf (peer->principal, sizeof peer->principal, "%s", ret_caller->principal);
+        peer->narrowed = ret_caller->narrowed;
+    }
+    int fd = door_connection (env);
+    if (fd != peer->fd) {
+        peer->fd = fd;
+        if (!door_far (at, fd, &peer->far))
+            peer->far = (far_end_t) { 0 };
+    }
+    return true;
+}
+
+//  ---- rights that were taken away
+
+typedef struct {
+    front_t *self;
+    unsigned door;
+    const far_end_t *far;
+    bool found;
+} look_t;
+
+static void
+s_judge (void *context, peer_t *peer)
+{
+    front_t *self = ((look_t *) context)->self;
+    standing_t standing;
+    if (!peer->principal [0])
+        return;
+    if (!trust_standing (self->trust, peer->principal, &standing)) {
+        s_dismiss (self, peer, BERTH_UNAUTHORIZED, "this key is not good any more");
+        peer->principal [0] = 0;
+    }
+    else if (standing.narrowed != peer->narrowed) {
+        s_dismiss (self, peer, BERTH_FORBIDDEN, "the rights of this key were changed: ask again");
+        peer->narrowed = standing.narrowed;
+    }
+}
+
+static void
+s_match (void *context, peer_t *peer)
+{
+    look_t *look = context;
+    look->found |= peer->door == look->door && peer->principal [0]
+        && memcmp (&peer->far, look->far, sizeof peer->far) == 0;
+}
+
+//  Is it the connection of a peer that is known, and good?
+static bool
+s_stays (void *context, const far_end_t *far)
+{
+    look_t *look = context;
+    look->far = far;
+    look->found = false;
+    peers_each (look->self->peers, s_match, look);
+    return look->found;
+}
+
+//  Rights were taken from somebody. Who lost rights loses what it waits for; connections of revoked keys
+//  end, and with them those that have not said a word yet: they may come again.
+static void
+s_enforce (front_t *self)
+{
+    uint64_t narrowed = trust_narrowed (self->trust), revoked = trust_revoked (self->trust);
+    if (narrowed == self->narrowed)
+        return;
+    self->narrowed = narrowed;
+    look_t look = { .self = self };
+    peers_each (self->peers, s_judge, &look);
+    if (revoked == self->revoked)
+        return;
+    self->revoked = revoked;
+    for (look.door = 0; look.door < self->doors_count; look.door++)
+        (void) door_end (self->doors [look.door], s_stays, &look);
+}
+
+//  ---- turns
 
 //  The id of a client: a str or bin of 1 to 64 bytes.
 static bool
@@ -367,23 +418,30 @@ s_is_id (berth_bytes_t id)
 }
 
 static void
-s_handle (front_t *self, const envelope_t *env)
+s_handle (front_t *self, unsigned door, envelope_t *env)
 {
     self->requests++;
     berth_error_t err = { 0 };
     request_header_t header = { 0 };
-    const void *id = zmq_msg_data ((zmq_msg_t *) &env->frames [0]);
-    size_t id_size = zmq_msg_size ((zmq_msg_t *) &env->frames [0]);
-    peer_t *peer = peers_find (self->peers, id, id_size), stranger = { 0 };
+    peer_t *peer = peers_find (self->peers, door, env->id.data, env->id.size), stranger = { 0 };
     if (!peer) {
         //  No room to remember it: it is answered all the same
-        ENSURE (id_size <= sizeof stranger.id);
-        memcpy (stranger.id, id, id_size);
-        stranger.id_size = id_size;
+        ENSURE (env->id.size <= sizeof stranger.id);
+        memcpy (stranger.id, env->id.data, env->id.size);
+        stranger.id_size = env->id.size;
+        stranger.door = (uint8_t) door;
+        stranger.fd = -1;
         peer = &stranger;
     }
     peer->heard_ms = berth_mono_ms ();
+    caller_t caller;
+    berth_error_t stranger_err = { 0 };
+    bool welcome = s_welcome (self, door, env, peer, &caller, &stranger_err);
     int rc = berth_unpack (&request_header_schema, env->header, self->arena, &header, &err);
+    if (!welcome) {
+        err = stranger_err;
+        rc = -1;
+    }
     bool identified = header.id.size && s_is_id (header.id);
     if (rc == 0 && !identified)
         rc = berth_fail (&err, BERTH_INVALID, "field 'id' must be a str or bin of 1 to %d bytes",
@@ -400,8 +458,9 @@ s_handle (front_t *self, const envelope_t *env)
         memcpy (pending->id, header.id.data, header.id.size);
         pending->id_size = (uint8_t) header.id.size;
     }
-    if (rc || s_request (self, env, pending, peer, &header, &err)) {
+    if (rc || s_request (self, env, &caller, pending, peer, &header, &err)) {
         self->malformed += err.code == BERTH_INVALID;
+        self->forbidden += err.code == BERTH_UNAUTHORIZED;
         s_refuse (self, pending, &err);
     }
 }
@@ -410,15 +469,19 @@ s_handle (front_t *self, const envelope_t *env)
 static bool
 s_clients (front_t *self)
 {
-    for (int turn = 0; turn < 256; turn++) {
-        envelope_t envelope;
-        if (s_receive (self, &envelope))
-            return false;
-        s_handle (self, &envelope);
-        s_close (&envelope);
-        arena_clear (self->arena);
+    bool more = false;
+    for (unsigned door = 0; door < self->doors_count; door++) {
+        int turn = 0;
+        for (envelope_t envelope; turn < 256; turn++) {
+            if (door_receive (self->doors [door], &envelope))
+                break;
+            s_handle (self, door, &envelope);
+            door_close (&envelope);
+            arena_clear (self->arena);
+        }
+        more |= turn == 256;
     }
-    return true;
+    return more;
 }
 
 //  Returns whether there may be more.
@@ -431,8 +494,9 @@ s_answers (front_t *self)
         zmq_msg_t body, data;
         if (post_receive (socket, &answer, sizeof answer, &body, &data))
             return false;
-        ENSURE (answer.magic == ANSWER_MAGIC);
-        pending_t *pending = peers_pending (self->peers, answer.ticket);
+        //  What has no ticket only woke us
+        pending_t *pending = answer.magic == ANSWER_MAGIC
+            ? peers_pending (self->peers, answer.ticket) : NULL;
         if (pending)
             s_answer (self, pending, answer.status, &body, &data);
         else {
@@ -477,26 +541,28 @@ front_actor (zsock_t *pipe, void *args)
     CHECK (self, FRONT_MAGIC);
     self->post = post_new (self->wiring);
     zsock_signal (pipe, 0);
-    //  poll, not zmq_poll: see actor_run. A descriptor tells of an arrival once, and sending on the
-    //  ROUTER may swallow it: so both sockets are emptied, the ROUTER last, before the next wait.
-    struct pollfd fds [] = {
+    //  poll, not zmq_poll: see actor_run. A descriptor tells of an arrival once, and sending on a
+    //  ROUTER may swallow it: so all sockets are emptied, the doors last, before the next wait.
+    struct pollfd fds [2 + DOORS_MAX] = {
         { zsock_fd (pipe), POLLIN, 0 },
         { zsock_fd (self->answers), POLLIN, 0 },
-        { zsock_fd (self->router), POLLIN, 0 },
     };
+    for (size_t door = 0; door < self->doors_count; door++)
+        fds [2 + door] = (struct pollfd) { door_fd (self->doors [door]), POLLIN, 0 };
     bool more = true, running = pipe_runs (pipe);
     while (running) {
-        if (poll (fds, BERTH_COUNT (fds), more ? 0 : SWEEP_MS) < 0 && errno != EINTR)
+        if (poll (fds, 2 + self->doors_count, more ? 0 : SWEEP_MS) < 0 && errno != EINTR)
             break;
         if (fds [0].revents)
             running = pipe_runs (pipe);
         bool swept = s_sweep (self);
-        bool answers = more || fds [1].revents, clients = answers || swept || fds [2].revents;
+        bool answers = more || fds [1].revents, clients = answers || swept;
+        for (size_t door = 0; door < self->doors_count; door++)
+            clients |= fds [2 + door].revents != 0;
         more = answers && s_answers (self);
+        s_enforce (self);
         more |= clients && s_clients (self);
     }
     (void) s_answers (self);    //  What the others said before they stopped
-    zsock_destroy (&self->router);
-    zsock_destroy (&self->answers);
-    post_destroy (&self->post);
+    s_close (self);
 }

@@ -1,4 +1,4 @@
-//  front.h - the front door: the ROUTER socket that clients talk to.
+//  front.h - the front door: the ROUTER sockets that clients talk to.
 //
 //  It reads the header of each request, looks its type up in the table, checks role and shape of
 //  the frames, and hands the body on unread. It never touches the store: when an actor has not
@@ -7,9 +7,8 @@
 #ifndef BERTH_FRONT_H_INCLUDED
 #define BERTH_FRONT_H_INCLUDED
 
+#include "door.h"
 #include "wiring.h"
-
-#include <czmq.h>
 
 typedef struct front front_t;
 
@@ -18,10 +17,10 @@ typedef struct {
     uint64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
 } front_counts_t;
 
-//  Takes over a bound ROUTER socket (its peers are the operator). instance, install and version
-//  are what bus.ping answers; they are copied.
-front_t *front_new (zsock_t **router_p, const char *instance, const char *install,
-                    wiring_t *wiring);
+//  Takes over the doors, and who may come by them is asked of `trust`. instance and install are
+//  what bus.ping answers; they are copied.
+front_t *front_new (door_t **doors, size_t count, trust_t *trust, const char *instance,
+                    const char *install, wiring_t *wiring);
 void front_destroy (front_t **self_p);
 
 //  The body of a zactor; args is the front_t.

@@ -15,6 +15,8 @@ typedef struct {
     uint16_t type;                  //  request_code_t
     uint8_t answer_to;              //  ACTOR_FRONT: a client; else the actor that sent a step
     bool streams;                   //  Credit was given: chunks and progress may be sent
+    bool confined;                  //  Of a client: only companies of its principal exist for it
+    bool remote;                    //  It came over the network; kept in steps on its behalf
     unsigned roles;                 //  Of the principal
     uint64_t ticket;                //  The front door's number of the request
     int64_t deadline_ms;            //  On the monotonic clock; 0: none

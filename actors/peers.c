@@ -70,17 +70,17 @@ s_make_room (peers_t *self)
 }
 
 peer_t *
-peers_find (peers_t *self, const void *id, size_t size)
+peers_find (peers_t *self, unsigned door, const void *id, size_t size)
 {
     CHECK (self, PEERS_MAGIC);
     if (size > sizeof ((peer_t *) NULL)->id)
         return NULL;
-    uint32_t hash = 2166136261u;
+    uint32_t hash = 2166136261u + door;
     for (size_t index = 0; index < size; index++)
         hash = (hash ^ ((const uint8_t *) id) [index]) * 16777619u;
     peer_t **bucket = &self->buckets [hash % BUCKETS];
     for (peer_t *peer = *bucket; peer; peer = peer->next)
-        if (peer->id_size == size && memcmp (peer->id, id, size) == 0)
+        if (peer->door == door && peer->id_size == size && memcmp (peer->id, id, size) == 0)
             return peer;
     if (self->count == BERTH_PEERS_MAX && !s_make_room (self))
         return NULL;
@@ -88,10 +88,21 @@ peers_find (peers_t *self, const void *id, size_t size)
     ENSURE (peer);
     memcpy (peer->id, id, size);
     peer->id_size = size;
+    peer->door = (uint8_t) door;
+    peer->fd = -1;
     peer->next = *bucket;
     *bucket = peer;
     self->count++;
     return peer;
+}
+
+void
+peers_each (peers_t *self, void (*visit) (void *context, peer_t *peer), void *context)
+{
+    CHECK (self, PEERS_MAGIC);
+    for (size_t bucket = 0; bucket < BUCKETS; bucket++)
+        for (peer_t *peer = self->buckets [bucket]; peer; peer = peer->next)
+            visit (context, peer);
 }
 
 static pending_t *

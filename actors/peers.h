@@ -5,8 +5,9 @@
 #ifndef BERTH_PEERS_H_INCLUDED
 #define BERTH_PEERS_H_INCLUDED
 
-#include "base.h"
+#include "connections.h"
 #include "requests.h"
+#include "trust.h"
 
 typedef struct peers peers_t;
 
@@ -14,6 +15,11 @@ typedef struct peer {
     struct peer *next;              //  In its bucket
     uint8_t id [256];               //  Routing id of the ROUTER
     size_t id_size;
+    uint8_t door;                   //  By which it comes
+    char principal [TRUST_NAME_SIZE];   //  Of a door to the network; "" until it is known
+    uint64_t narrowed;              //  As that principal stood when it came: see standing_t
+    int fd;                         //  Of its connection there,
+    far_end_t far;                  //  which is this one
     int64_t heard_ms;               //  Monotonic
     unsigned unanswered;
     unsigned streaming;             //  Of them with credit
@@ -33,9 +39,12 @@ typedef struct {
 peers_t *peers_new (void);
 void peers_destroy (peers_t **self_p);
 
-//  The peer of a routing id, made if it is new. When there are too many, the one that was silent
-//  longest and waits for nothing makes room; NULL if all wait.
-peer_t *peers_find (peers_t *self, const void *id, size_t size);
+//  The peer of a routing id at a door, made if it is new. When there are too many, the one that was
+//  silent longest and waits for nothing makes room; NULL if all wait.
+peer_t *peers_find (peers_t *self, unsigned door, const void *id, size_t size);
+
+//  Calls `visit` with every peer; it must not make or forget one.
+void peers_each (peers_t *self, void (*visit) (void *context, peer_t *peer), void *context);
 
 //  A place for one more request, or NULL: that peer has too many.
 pending_t *peers_add (peers_t *self, peer_t *peer, bool streams);

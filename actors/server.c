@@ -41,6 +41,8 @@ struct server {
     int owner_fd, stop_fd, signal_fd;
     bool release;                   //  Close all places before stopping
     zsock_t *router, *xpub;         //  Until front and publisher take them
+    door_t *doors [DOORS_MAX];      //  Likewise
+    size_t doors_count;
     quotas_t *quotas;
     front_t *front;
     publisher_t *publisher;
@@ -175,6 +177,8 @@ s_sockets (server_t *self, berth_error_t *err)
     self->xpub = self->router ? s_bind (ZMQ_XPUB, self->events_endpoint, err) : NULL;
     if (!self->xpub)
         return -1;
+    trust_add_local (self->context.trust, "operator", ROLE_OPERATOR, (berth_strs_t) { 0, NULL });
+    self->doors [self->doors_count++] = door_new_local (&self->router, self->context.trust, "operator");
     zsock_set_xpub_verboser (self->xpub, 1);        //  Every end of a subscription too, to count them
     return 0;
 }
@@ -195,10 +199,12 @@ s_parts (server_t *self, berth_error_t *err)
     context_t *context = &self->context;
     context->wiring = wiring_new ();
     wiring_set_quotas (context->wiring, self->quotas);
+    wiring_set_trust (context->wiring, context->trust);
     for (size_t index = 0; provider_at (index) && index < PROXIES_MAX; index++)
         self->proxies [self->proxies_count++] = proxy_new (context, provider_at (index));
-    self->front = front_new (&self->router, context->instance, context->host.install_id,
-                             context->wiring);
+    self->front = front_new (self->doors, self->doors_count, context->trust, context->instance,
+                             context->host.install_id, context->wiring);
+    self->doors_count = 0;
     bus_parts_t parts = { .front = self->front, .quotas = self->quotas, .proxies = self->proxies,
                           .proxies_count = self->proxies_count, .stop = s_stop,
                           .stop_context = self };
@@ -246,6 +252,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
     self->state_lock = self->runtime_lock = self->stop_fd = self->signal_fd = -1;
     self->owner_fd = options->owner_fd;
     self->quotas = options->quotas ? options->quotas : quotas_new (NULL);
+    self->context.trust = trust_new ();
     if (s_directories (self, options, err)
         || s_programs (self, options, err)
         || store_open (self->state, options->store_max, &self->context.store, err)
@@ -381,6 +388,8 @@ server_destroy (server_t **self_p)
     bool quiet = true;
     while (self->proxies_count)
         quiet &= proxy_destroy (&self->proxies [--self->proxies_count]);
+    while (self->doors_count)
+        door_destroy (&self->doors [--self->doors_count]);
     zsock_destroy (&self->router);
     zsock_destroy (&self->xpub);
     if (!quiet) {
@@ -392,6 +401,7 @@ server_destroy (server_t **self_p)
     }
     wiring_destroy (&self->context.wiring);
     quotas_destroy (&self->quotas);
+    trust_destroy (&self->context.trust);
     spawner_destroy (&self->context.host.spawner);
     store_destroy (&self->context.store);
     if (self->signal_fd >= 0)

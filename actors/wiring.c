@@ -19,6 +19,7 @@ struct wiring {
     unsigned number;                //  In this process: a name is free some time after its socket
     zsock_t *inboxes [SLOTS] [2];   //  Until their actor takes them
     quotas_t *quotas;               //  The server's
+    trust_t *trust;
     atomic_bool followed;           //  Somebody subscribed to activity
 };
 
@@ -107,6 +108,19 @@ wiring_quotas (const wiring_t *self)
 {
     CHECK (self, WIRING_MAGIC);
     return self->quotas;
+}
+
+void
+wiring_set_trust (wiring_t *self, trust_t *trust)
+{
+    CHECK (self, WIRING_MAGIC);
+    self->trust = trust;
+}
+
+trust_t *
+wiring_trust (const wiring_t *self)
+{
+    return self->trust;
 }
 
 zsock_t *
@@ -216,12 +230,17 @@ post_answer (post_t *self, uint64_t ticket, reply_status_t status, berth_bytes_t
 }
 
 void
+post_wake (post_t *self, actor_code_t to)
+{
+    void *socket = s_target (self, s_slot (to, NULL), INBOX_INTERNAL);
+    (void) zmq_send (socket, "", 0, ZMQ_DONTWAIT);      //  A lost one costs only time
+}
+
+void
 post_kick (post_t *self)
 {
-    if (!self->wiring->followed)
-        return;
-    void *socket = s_target (self, ACTOR_PUBLISHER, INBOX_INTERNAL);
-    (void) zmq_send (socket, "", 0, ZMQ_DONTWAIT);      //  A lost kick costs only time
+    if (self->wiring->followed)
+        post_wake (self, ACTOR_PUBLISHER);
 }
 
 int

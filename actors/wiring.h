@@ -9,6 +9,7 @@
 
 #include "letter.h"
 #include "quota.h"
+#include "trust.h"
 
 #include <czmq.h>
 
@@ -24,6 +25,10 @@ void wiring_destroy (wiring_t **self_p);
 //  What companies may take: for every actor's kit. Before any actor is made; NULL: no limits.
 void wiring_set_quotas (wiring_t *self, quotas_t *quotas);
 quotas_t *wiring_quotas (const wiring_t *self);
+
+//  Who may do what, for all actors. Set before any of them is made; outlives them.
+void wiring_set_trust (wiring_t *self, trust_t *trust);
+trust_t *wiring_trust (const wiring_t *self);
 
 //  Hands an inbox over to the actor's thread, once; it destroys it.
 zsock_t *wiring_take (wiring_t *self, actor_code_t actor, const char *provider, inbox_t inbox);
@@ -43,6 +48,9 @@ int post_answer (post_t *self, uint64_t ticket, reply_status_t status, berth_byt
 //  Tells the publisher that the log has grown. A lost kick costs only time; while nobody follows,
 //  none is sent.
 void post_kick (post_t *self);
+
+//  Wakes an actor that looks at something of its own after each turn: the front door, the publisher.
+void post_wake (post_t *self, actor_code_t to);
 
 //  Does anybody follow? The publisher says so; any thread may.
 void wiring_followed (wiring_t *self, bool followed);

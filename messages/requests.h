@@ -11,6 +11,7 @@
 #include "bus.h"
 #include "environment.h"
 #include "exec.h"
+#include "key.h"
 #include "lease.h"
 #include "place.h"
 #include "run.h"
@@ -49,10 +50,13 @@ enum {
     MODE_READ   = 1,        //  On a snapshot
     MODE_WRITE  = 2,        //  In the batch's transaction
     MODE_STREAM = 4,        //  With credit the answer is a stream
-    MODE_DATA   = 8         //  The request may carry frame 2
+    MODE_DATA   = 8,        //  The request may carry frame 2
+    MODE_SHARED = 16        //  About no company, and answered to everybody
 };
 
-//  The company a request is about, for the front door: read from the body's field companyId.
+//  A request is about the company of its field companyId, or of the row that a REQUIRED id names.
+//  What has neither is about all companies, and refused to principals that have only some, unless
+//  it is SHARED.
 
 #define REQUESTS(X) \
 /*     name                  on the wire                request              reply              actor     roles  mode  what it does */ \
@@ -69,10 +73,10 @@ enum {
     X (ENVIRONMENT_PROBE_CONFIG, "environment.probeConfig", environment_probe_config, probe_result, REGISTRY, WORK_, WRITE, "Try a config that is not saved.") \
     X (ENVIRONMENT_TEST,     "environment.test",        environment_test,    environment_tested, RUNS,    WORK_, WRITE, "Lease a place there, run commands as checks, and give it back.") \
     X (ENVIRONMENT_TEST_END, "environment.testEnd",     environment_test_end, lease,            RUNS,     WORK_, WRITE, "Give back the place that a test holds.") \
-    X (PROVIDER_LIST,        "provider.list",           nothing,             provider_page,     REGISTRY, ALL_,  READ,  "List providers.") \
-    X (PROVIDER_GET,         "provider.get",            provider_ref,        provider_info,     REGISTRY, ALL_,  READ,  "Show one provider.") \
-    X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ,  "Try whether a provider works here.") \
-    X (PROVIDER_VALIDATE,    "provider.validateConfig", provider_config,     provider_valid,    REGISTRY, WORK_, READ,  "Would a provider take this config?") \
+    X (PROVIDER_LIST,        "provider.list",           nothing,             provider_page,     REGISTRY, ALL_,  READ | MODE_SHARED, "List providers.") \
+    X (PROVIDER_GET,         "provider.get",            provider_ref,        provider_info,     REGISTRY, ALL_,  READ | MODE_SHARED, "Show one provider.") \
+    X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ | MODE_SHARED, "Try whether a provider works here.") \
+    X (PROVIDER_VALIDATE,    "provider.validateConfig", provider_config,     provider_valid,    REGISTRY, WORK_, READ | MODE_SHARED, "Would a provider take this config?") \
     X (WORKSPACE_CREATE,     "workspace.create",        workspace_create,    workspace,         REALIZER, WORK_, WRITE, "Make the record of an execution workspace.") \
     X (WORKSPACE_GET,        "workspace.get",           workspace_ref,       workspace,         REALIZER, ALL_,  READ,  "Show one workspace.") \
     X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    REALIZER, ALL_,  READ,  "List workspaces, last used first.") \
@@ -104,13 +108,13 @@ enum {
     X (EXEC_LIST,            "exec.list",               exec_list,           exec_page,         EXECS,    ALL_,  READ,  "List execs, newest first.") \
     X (ACTIVITY_LIST,        "activity.list",           activity_list,       activity_page,     PUBLISHER, ALL_, READ,  "Read the activity log.") \
     X (ACTIVITY_HEAD,        "activity.head",           company_ref,         activity_head,     PUBLISHER, ALL_, READ,  "The end of a company's activity log.") \
-    X (BUS_PING,             "bus.ping",                nothing,             bus_pong,          FRONT,    ALL_,  READ,  "Is the service there, and which one?") \
-    X (BUS_INFO,             "bus.info",                nothing,             bus_info,          BUS,      ALL_,  READ,  "What this service is.") \
-    X (BUS_STATS,            "bus.stats",               nothing,             bus_stats,         BUS,      ALL_,  READ,  "What goes on in it.") \
-    X (BUS_DESCRIBE,         "bus.describe",            nothing,             bus_description,   BUS,      ALL_,  READ,  "The protocol as data.") \
+    X (BUS_PING,             "bus.ping",                nothing,             bus_pong,          FRONT,    ALL_,  READ | MODE_SHARED, "Is the service there, and which one?") \
+    X (BUS_INFO,             "bus.info",                nothing,             bus_info,          BUS,      ALL_,  READ | MODE_SHARED, "What this service is.") \
+    X (BUS_STATS,            "bus.stats",               nothing,             bus_stats,         BUS,      ALL_,  READ | MODE_SHARED, "What goes on in it.") \
+    X (BUS_DESCRIBE,         "bus.describe",            nothing,             bus_description,   BUS,      ALL_,  READ | MODE_SHARED, "The protocol as data.") \
     X (BUS_SHUTDOWN,         "bus.shutdown",            bus_shutdown,        nothing,           BUS,      OPERATOR, READ, "Stop the service; places stay for the next start unless release is set.") \
-    X (STREAM_CREDIT,        "stream.credit",           stream_credit,       nothing,           FRONT,    ALL_,  READ,  "Grant a stream more bytes; 0 says: still here.") \
-    X (STREAM_CANCEL,        "stream.cancel",           stream_cancel,       nothing,           FRONT,    ALL_,  READ,  "End a stream.") \
+    X (STREAM_CREDIT,        "stream.credit",           stream_credit,       nothing,           FRONT,    ALL_,  READ | MODE_SHARED, "Grant a stream more bytes; 0 says: still here.") \
+    X (STREAM_CANCEL,        "stream.cancel",           stream_cancel,       nothing,           FRONT,    ALL_,  READ | MODE_SHARED, "End a stream.") \
     /* steps between actors */ \
     X (STEP_DONE,            "step.done",               step_done,           nothing,           FRONT,    INTERNAL, WRITE, "The answer to a step; goes to whoever asked.") \
     X (STEP_PROGRESS,        "step.progress",           step_progress,       nothing,           FRONT,    INTERNAL, READ, "How far a step is.") \

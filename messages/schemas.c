@@ -123,6 +123,15 @@ BERTH_SCHEMA (activity_list, ACTIVITY_LIST, 0, "Which entries to read.");
 BERTH_SCHEMA (activity_page, ACTIVITY_PAGE, 0, "Entries of the log.");
 BERTH_SCHEMA (activity_head, ACTIVITY_HEAD, 0, "The end of a log.");
 
+//  key.h
+BERTH_SCHEMA (principal, PRINCIPAL, SCHEMA_ROW, "Who may ask, with the key it shows.");
+BERTH_SCHEMA (key_new, KEY_NEW, 0, "A new principal.");
+BERTH_SCHEMA (key_list, KEY_LIST, 0, "Which principals to list.");
+BERTH_SCHEMA (principal_page, PRINCIPAL_PAGE, 0, "A page of principals.");
+BERTH_SCHEMA (key_grant, KEY_GRANT, 0, "What changes of a principal's rights.");
+BERTH_SCHEMA (key_revoke, KEY_REVOKE, 0, "Whose key is not good any more.");
+BERTH_SCHEMA (key_details, KEY_DETAILS, SCHEMA_ROW, "Of a key's entries in the log.");
+
 //  bus.h
 BERTH_SCHEMA (behalf, BEHALF, 0, "On whose behalf.");
 BERTH_SCHEMA (request_header, REQUEST_HEADER, 0, "Header of a request.");
@@ -188,7 +197,9 @@ BERTH_SCHEMA (configuration, CONFIGURATION, SCHEMA_STRICT, "What berthd's config
 const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (nothing_t), 0, NULL };
 
 static const berth_schema_t *const s_schemas [] = {
-    &nothing_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
+    &nothing_schema, &principal_schema, &key_new_schema, &key_list_schema, &principal_page_schema,
+    &key_grant_schema, &key_revoke_schema, &key_details_schema,
+    &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
     &configuration_company_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
     &environment_delete_schema, &environment_list_schema, &environment_page_schema,

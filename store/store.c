@@ -185,6 +185,14 @@ s_txn (store_t *self, store_txn_t *parent, unsigned flags, store_txn_t **ret_txn
     return 0;
 }
 
+void
+store_confine (store_txn_t *txn, store_sees_fn *sees, void *context)
+{
+    CHECK (txn, TXN_MAGIC);
+    txn->sees = sees;
+    txn->sees_context = context;
+}
+
 int
 store_begin (store_t *self, store_txn_t **ret_txn, berth_error_t *err)
 {

@@ -57,6 +57,11 @@ uint64_t store_next_generation (store_txn_t *txn);
 uint64_t store_next_seq (store_txn_t *txn);
 uint64_t store_last_seq (store_txn_t *txn);
 
+//  From here on, rows of companies that `sees` denies do not exist for the typed functions of
+//  tables.h that take an id, and their ids cannot be written to (conflict). NULL: all are seen again.
+typedef bool (store_sees_fn) (void *context, const char *company);
+void store_confine (store_txn_t *txn, store_sees_fn *sees, void *context);
+
 //  Clears reader slots of processes that died; how many.
 int store_clear_readers (store_t *self);
 

@@ -31,6 +31,8 @@ struct store_txn {
     uint64_t seq;                   //  Last of the activity log
     uint64_t generation;            //  Last fencing number
     bool counters_changed;
+    store_sees_fn *sees;            //  NULL: every company
+    void *sees_context;
     store_head_t head;              //  Of the company that wrote last, so that it need not be read
 };
 

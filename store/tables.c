@@ -243,6 +243,17 @@ s_get (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, v
     return 0;
 }
 
+//  Is it a row of a company that this transaction sees?
+static bool
+s_sees (const store_txn_t *txn, table_t code, const void *row)
+{
+    if (!txn->sees)
+        return true;
+    const berth_field_t *company = berth_schema_field (s_tables [code].schema, "companyId");
+    return company
+        && txn->sees (txn->sees_context, *(const char *const *) ((const uint8_t *) row + company->offset));
+}
+
 static int
 s_put (store_txn_t *txn, arena_t *arena, table_t code, const void *row, berth_error_t *err)
 {
@@ -251,6 +262,8 @@ s_put (store_txn_t *txn, arena_t *arena, table_t code, const void *row, berth_er
     table->key (row, &key);
     void *old = arena_take (arena, table->schema->size);
     int found = s_get (txn, arena, code, &key, old, err);
+    if (found == 0 && !s_sees (txn, code, old))
+        return berth_fail (err, BERTH_CONFLICT, "this id of a new %s is taken", table->noun);
     if (found < 0 || store_raw_put (txn, table->db, &key, berth_pack (table->schema, row, arena), err)
         || usage_move (txn, code, found == 0 ? old : NULL, row, err))
         return -1;
@@ -275,7 +288,7 @@ s_del (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, b
     const table_row_t *table = &s_tables [code];
     void *old = arena_take (arena, table->schema->size);
     int found = s_get (txn, arena, code, key, old, err);
-    if (found)
+    if (found || !s_sees (txn, code, old))
         return found < 0 ? -1 : 0;
     if (usage_move (txn, code, old, NULL, err))
         return -1;
@@ -295,6 +308,8 @@ s_get_by_id (store_txn_t *txn, arena_t *arena, table_t table, const char *id, vo
     store_key_t key = { 0 };
     key_id (&key, id);
     int rc = s_get (txn, arena, table, &key, ret_row, err);
+    if (rc == 0 && !s_sees (txn, table, ret_row))
+        rc = 1;
     return rc > 0 ? berth_fail (err, BERTH_NOT_FOUND, "no %s '%s'", s_tables [table].noun, id) : rc;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     char *folder;
     const char *endpoint;
     wiring_t *wiring;
+    trust_t *trust;
     front_t *front;
     zactor_t *actor;
     zsock_t *runs, *execs;          //  Their inboxes for clients
@@ -62,7 +63,10 @@ s_setup (void **state)
     zsock_set_router_mandatory (router, 1);
     zsock_set_sndhwm (router, 100000);
     assert_int_equal (zsock_bind (router, "%s", self->endpoint), 0);
-    self->front = front_new (&router, "instance", "install", self->wiring);
+    self->trust = trust_new ();
+    trust_add_local (self->trust, "operator", ROLE_OPERATOR, (berth_strs_t) { 0, NULL });
+    door_t *door = door_new_local (&router, self->trust, "operator");
+    self->front = front_new (&door, 1, self->trust, "instance", "install", self->wiring);
     self->actor = zactor_new (front_actor, self->front);
     self->post = post_new (self->wiring);
     self->client = s_connect (self, ZMQ_DEALER);
@@ -81,6 +85,7 @@ s_teardown (void **state)
     zsock_destroy (&self->runs);
     zsock_destroy (&self->execs);
     wiring_destroy (&self->wiring);
+    trust_destroy (&self->trust);
     arena_destroy (&self->arena);
     fixture_folder_destroy (&self->folder);
     free (self);

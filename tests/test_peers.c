@@ -7,7 +7,7 @@
 static peer_t *
 s_find (peers_t *peers, uint32_t number, int64_t heard_ms)
 {
-    peer_t *peer = peers_find (peers, &number, sizeof number);
+    peer_t *peer = peers_find (peers, 0, &number, sizeof number);
     if (peer)
         peer->heard_ms = heard_ms;
     return peer;

@@ -1,0 +1,71 @@
+//  admit.c - owns nothing: what a request says, and whether its sender may ask about that.
+//
+//  The one place where companies are checked. A company that is not the sender's does not exist for
+//  it: named by `companyId` it is answered so here; a row that is named by its id is not found in
+//  the sender's view of the store, with the words for any other that is not there.
+
+#include "actor.h"
+
+#include "codec.h"
+
+#include <string.h>
+
+//  A sender's view of the store.
+typedef struct {
+    trust_t *trust;
+    const char *principal;
+} view_t;
+
+static bool
+s_sees (void *context, const char *company)
+{
+    const view_t *view = context;
+    return trust_sees (view->trust, view->principal, company);
+}
+
+//  Does each such request name a row by its id? Then the row says whose it is.
+static bool
+s_names_a_row (const berth_schema_t *schema)
+{
+    for (size_t index = 0; index < schema->count; index++)
+        if (schema->fields [index].kind == KIND_ID && (schema->fields [index].flags & REQUIRED))
+            return true;
+    return false;
+}
+
+static int
+s_confine (const request_t *req, trust_t *trust, store_txn_t *txn, berth_error_t *err)
+{
+    ENSURE (trust);
+    view_t *view = arena_new_of (req->arena, view_t);
+    *view = (view_t) { trust, req->letter->principal };
+    store_confine (txn, s_sees, view);
+    const berth_schema_t *schema = req->row->request;
+    const berth_field_t *field = berth_schema_field (schema, "companyId");
+    const char *company = field ? *(const char *const *) ((const uint8_t *) req->body + field->offset)
+                                : NULL;
+    if (company)
+        return s_sees (view, company) ? 0
+             : berth_fail (err, BERTH_NOT_FOUND, "no company '%s'", company);
+    if ((req->row->mode & MODE_SHARED) || s_names_a_row (schema))
+        return 0;
+    return berth_fail (err, BERTH_FORBIDDEN, "%s is about all companies: '%s' has only some",
+                       req->row->type, req->letter->principal);
+}
+
+int
+request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store_txn_t *txn,
+               berth_error_t *err)
+{
+    req->row = request_row (incoming->letter.type);
+    req->data = incoming->data;
+    const berth_schema_t *schema = req->row->request;
+    void *body = arena_take (req->arena, schema->size + sizeof (berth_message_t));
+    req->body = body;
+    if (incoming->letter.roles & ROLE_INTERNAL)
+        return berth_unpack_own (schema, incoming->body, req->arena, body, err);
+    berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
+    if (berth_unpack (schema, packed, req->arena, body, err) || foreign_ids_check (schema, body, &req->company, err))
+        return -1;
+    return incoming->letter.confined ? s_confine (req, trust, txn, err) : 0;
+}
