@@ -72,7 +72,8 @@ s_prepare (invocation_t *self, berth_error_t *err)
 static int
 s_perform (invocation_t *self, berth_error_t *err)
 {
-    if (self->command->run == help_command || self->command->run == run_command)
+    if (self->command->run == help_command || self->command->run == run_command
+        || self->command->run == completion_command)
         return self->command->run (self, err);
     if (s_prepare (self, err))
         return -1;

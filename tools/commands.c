@@ -5,6 +5,8 @@
 BERTH_SCHEMA (common_options, COMMON_OPTIONS, SCHEMA_STRICT, "Options of every command.");
 BERTH_SCHEMA (run_options, RUN_OPTIONS, SCHEMA_STRICT, "Options of berth run.");
 BERTH_SCHEMA (events_options, EVENTS_OPTIONS, SCHEMA_STRICT, "Options of berth events.");
+BERTH_ENUM_TABLE (completion_shell, COMPLETION_SHELL);
+BERTH_SCHEMA (completion_options, COMPLETION_OPTIONS, SCHEMA_STRICT, "Options of berth completion.");
 BERTH_SCHEMA (help_options, HELP_OPTIONS, SCHEMA_STRICT, "Options of berth help.");
 BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
 
@@ -91,6 +93,8 @@ static const command_t s_commands [] = {
 
     OWN ("help", NO_ARGUMENT, "COMMAND", NULL, COUNT, help_options, help_command,
          "What there is; of a command: what it takes"),
+    OWN ("completion", ONE ("SHELL", "shell"), "WORD...", NULL, COUNT, completion_options, completion_command,
+         "Print the completion for bash or zsh: source <(berth completion bash)"),
 };
 
 const command_t *

@@ -55,6 +55,16 @@ BERTH_MESSAGE (call_options, CALL_OPTIONS);
     F (T, ENUM (manual_page), man, "man", OPTIONAL, 0, "Print a page of the manual, for man -l, or the example configuration.")
 BERTH_MESSAGE (help_options, HELP_OPTIONS);
 
+#define COMPLETION_SHELL(X, T) \
+    X (T, BASH,  "bash") \
+    X (T, ZSH,   "zsh") \
+    X (T, WORDS, "words")
+BERTH_ENUM (completion_shell, COMPLETION_SHELL);
+
+#define COMPLETION_OPTIONS(F, T) \
+    F (T, ENUM (completion_shell), shell, "shell", REQUIRED, 0, "bash or zsh: the script for it; words: what may stand last in that command line.")
+BERTH_MESSAGE (completion_options, COMPLETION_OPTIONS);
+
 typedef struct command command_t;
 
 //  What a command is given.
@@ -93,6 +103,7 @@ const command_t *command_at (size_t index);
 
 //  The commands that do more than ask and print, each in its own file.
 command_fn run_command, status_command, events_command, attach_command, logs_command, wait_command,
-    start_command, return_command, call_command, describe_command, shutdown_command, help_command;
+    start_command, return_command, call_command, describe_command, shutdown_command, help_command,
+    completion_command;
 
 #endif

@@ -86,8 +86,7 @@ configure (const char *path, arena_t *arena, configuration_t *ret_configuration,
     s_pack (&pk, &configuration_schema, root);
     if (berth_unpack (&configuration_schema, berth_buffer_bytes (&buffer), arena, ret_configuration,
                       err)) {
-        berth_error_set (err->remedy, sizeof err->remedy, "mend %s; `berthd --help` has the keys",
-                         path);
+        berth_error_set (err->remedy, sizeof err->remedy, "mend %s; berthd.conf(5) has the keys", path);
         return -1;
     }
     return 0;

@@ -374,33 +374,59 @@ s_letter (const char *letters, char letter, size_t *ret_size)
     return NULL;
 }
 
+//  An option as it is typed.
+typedef struct {
+    const berth_field_t *field;     //  NULL: it is none of this schema's
+    const char *name;               //  Behind the dashes; size bytes
+    size_t size;
+    const char *value;              //  Behind `=` or a letter; NULL: none there
+    bool off;                       //  --no-NAME
+} typed_t;
+
+static typed_t
+s_typed (const berth_schema_t *schema, const char *letters, const char *option)
+{
+    typed_t self = { .name = option + 2 };
+    if (option [0] != '-' || option [1] == 0 || strcmp (option, "--") == 0)
+        return self;
+    if (option [1] == '-') {
+        self.size = strcspn (self.name, "=");
+        if (self.name [self.size] == '=')
+            self.value = self.name + self.size + 1;
+    }
+    else {
+        self.name = s_letter (letters, option [1], &self.size);
+        if (!self.name)
+            return self;
+        if (option [2])                 //  -eNAME=VALUE
+            self.value = option + 2;
+    }
+    self.field = s_field (schema, self.name, self.size);
+    if (!self.field && self.size > 3 && memcmp (self.name, "no-", 3) == 0) {
+        const berth_field_t *field = s_field (schema, self.name + 3, self.size - 3);
+        self.off = field && (field->kind == KIND_BOOL || (field->flags & NULLABLE));
+        self.field = self.off ? field : NULL;
+    }
+    return self;
+}
+
+const berth_field_t *
+flags_field (const berth_schema_t *schema, const char *letters, const char *option, bool *ret_value)
+{
+    typed_t typed = s_typed (schema, letters, option);
+    *ret_value = typed.field && !typed.value && !typed.off && typed.field->kind != KIND_BOOL;
+    return typed.field;
+}
+
 int
 flags_take (const berth_schema_t *schema, const char *letters, char **argv, int *at,
             arena_t *arena, berth_bytes_t *body, berth_error_t *err)
 {
-    const char *option = argv [*at], *name = option + 2, *value = NULL;
-    size_t size = 0;
-    if (option [0] != '-' || option [1] == 0 || strcmp (option, "--") == 0)
-        return 0;
-    if (option [1] == '-') {
-        size = strcspn (name, "=");
-        if (name [size] == '=')
-            value = name + size + 1;
-    }
-    else {
-        name = s_letter (letters, option [1], &size);
-        if (!name)
-            return 0;
-        if (option [2])                 //  -eNAME=VALUE
-            value = option + 2;
-    }
-    const berth_field_t *field = s_field (schema, name, size);
-    bool off = false;
-    if (!field && size > 3 && memcmp (name, "no-", 3) == 0) {
-        field = s_field (schema, name + 3, size - 3);
-        off = field && (field->kind == KIND_BOOL || (field->flags & NULLABLE));
-        field = off ? field : NULL;
-    }
+    typed_t typed = s_typed (schema, letters, argv [*at]);
+    const berth_field_t *field = typed.field;
+    const char *name = typed.name, *value = typed.value;
+    size_t size = typed.size;
+    bool off = typed.off;
     if (!field)
         return 0;
     (*at)++;

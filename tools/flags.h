@@ -16,6 +16,11 @@
 int flags_take (const berth_schema_t *schema, const char *letters, char **argv, int *at,
                 arena_t *arena, berth_bytes_t *body, berth_error_t *err);
 
+//  The field of an option as it is typed ("--on", "--on=x", "-e", "--no-wait"), or NULL if it is none
+//  of this schema's. *ret_value: the next word is its value.
+const berth_field_t *flags_field (const berth_schema_t *schema, const char *letters, const char *option,
+                                  bool *ret_value);
+
 //  Sets a field from its text, as an option or an argument gives it.
 int flags_set (const berth_field_t *field, berth_bytes_t text, arena_t *arena, berth_bytes_t *body,
                berth_error_t *err);

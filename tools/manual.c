@@ -77,7 +77,7 @@ s_berth (FILE *out)
                     "$XDG_RUNTIME_DIR/berth, or for root in /run/berth.");
     roff_text (out, "stdout is data only: tables for people, with --json a line of JSON for each thing. What "
                     "goes wrong is one sentence on stderr, with its code and what helps. Names of "
-                    "environments and the beginnings of ids are understood wherever an id is asked for.");
+                    "environments, and the last characters of ids, are understood wherever an id is asked for.");
     roff_section (out, "commands");
     for (size_t index = 0; command_at (index); index++)
         s_command (out, command_at (index));
@@ -153,7 +153,7 @@ s_takes (const berth_field_t *field)
         case KIND_BOOL: return "true or false";
         case KIND_I64: case KIND_U64: return "a whole number";
         case KIND_OBJ: return "the keys below it";
-        case KIND_LIST: return "any number of entries with the keys below";
+        case KIND_LIST: return "sections of any name with the keys below";
         case KIND_STRS: case KIND_BLOBS: return "any number of texts";
         case KIND_F64: case KIND_STR: case KIND_ID: case KIND_BYTES: case KIND_TIME: case KIND_ENUM: case KIND_ANY:
         default: return "a text";
@@ -230,8 +230,11 @@ s_example (FILE *out, const berth_schema_t *schema, int indent)
         s_sample (field, sample, sizeof sample);
         fprintf (out, "%s#   %*s%s\n", indent ? "" : "\n", indent, "", field->doc);
         fprintf (out, inner ? "#%*s%s\n" : "#%*s%s = %s\n", indent, "", field->name, sample);
+        //  The elements of a list are sections of any name.
+        if (field->kind == KIND_LIST)
+            fprintf (out, "#%*sfirst\n", indent + 4, "");
         if (inner)
-            s_example (out, field->of, indent + 4);
+            s_example (out, field->of, indent + (field->kind == KIND_LIST ? 8 : 4));
     }
 }
 

@@ -108,6 +108,12 @@ s_knock (const char *endpoint)
 }
 
 bool
+service_listens (const invocation_t *self)
+{
+    return s_knock (self->endpoint) == 0;
+}
+
+bool
 service_answers (const invocation_t *self)
 {
     berth_error_t err = { 0 };

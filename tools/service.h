@@ -15,6 +15,9 @@ int service_find (invocation_t *self, bool *ret_named, berth_error_t *err);
 //  Connects self->bus. `unreachable`, with how to start a service, if none answers.
 int service_connect (invocation_t *self, berth_error_t *err);
 
+//  Does somebody listen at self->endpoint, as far as the system says without asking? Without words.
+bool service_listens (const invocation_t *self);
+
 //  Is anybody there? Without words on failure.
 bool service_answers (const invocation_t *self);
 
