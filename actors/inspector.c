@@ -59,9 +59,7 @@ s_count_states (store_txn_t *txn, arena_t *arena, bus_stats_t *stats)
     for (int state = 1; state < lease_state_COUNT; state++) {
         if (lease_settled ((lease_state_t) state))
             continue;
-        store_key_t prefix = { 0 };
-        key_byte (&prefix, (uint8_t) state);
-        uint64_t entries = index_entries (txn, INDEX_LEASE_LIVE, &prefix);
+        uint64_t entries = table_rows_in (txn, TABLE_LEASES, state);
         unsettled += entries;
         leases [count++] = (bus_count_t) { .name = berth_enum_text (&lease_state_enum, state),
                                            .count = entries };
@@ -71,10 +69,10 @@ s_count_states (store_txn_t *txn, arena_t *arena, bus_stats_t *stats)
     stats->leases.items = leases;
     stats->leases.count = count;
 
-    uint64_t live = index_entries (txn, INDEX_EXEC_LIVE, NULL);
+    uint64_t ended = table_rows_in (txn, TABLE_EXECS, exec_state_ENDED);
     bus_count_t *execs = arena_array (arena, 2, bus_count_t);
-    execs [0] = (bus_count_t) { .name = "live", .count = live };
-    execs [1] = (bus_count_t) { .name = "ended", .count = table_rows (txn, TABLE_EXECS) - live };
+    execs [0] = (bus_count_t) { .name = "live", .count = table_rows (txn, TABLE_EXECS) - ended };
+    execs [1] = (bus_count_t) { .name = "ended", .count = ended };
     stats->execs.items = execs;
     stats->execs.count = 2;
 }
@@ -187,9 +185,7 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
         .store_used = stat.used_bytes, .store_max = stat.max_bytes, .disk_free = stat.disk_free,
         .seq = store_last_seq (txn), .published = publisher_published (self->parts.publisher),
     };
-    uint64_t room = stat.max_bytes < stat.used_bytes + stat.disk_free
-        ? stat.max_bytes : stat.used_bytes + stat.disk_free;
-    if (stat.used_bytes > room / 4 * 3)
+    if (stat.fill != STORE_ROOMY)
         stats.healthy = false;
     s_count_states (txn, req->arena, &stats);
     s_count_drops (self, req->arena, &stats);

@@ -27,21 +27,6 @@ struct publisher {
 
 //  ---- the log, on request
 
-static bool
-s_wanted (const activity_list_t *ask, const activity_t *row)
-{
-    if ((ask->run && (!row->run || strcmp (ask->run, row->run)))
-        || (ask->entity && strcmp (ask->entity, row->entity))
-        || (ask->since && row->created_at < ask->since)
-        || (ask->until && row->created_at >= ask->until))
-        return false;
-    if (!ask->action)
-        return true;
-    size_t length = strlen (ask->action);
-    return length && ask->action [length - 1] == '.'
-        ? strncmp (ask->action, row->action, length) == 0 : strcmp (ask->action, row->action) == 0;
-}
-
 //  Entries looked at for one page: a filter that hits nothing must not read the whole log at once.
 #define LOOKED_AT_MAX 20000
 
@@ -56,16 +41,23 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         return -1;
     activity_t *items = arena_array (req->arena, limit + 1, activity_t);
     activity_page_t page = { .items = { 0, items }, .next = ask->after, .head = head.company_seq };
-    if (head.floor > ask->after + 1)
-        berth_put (activity_page, &page, gap, head.floor - ask->after - 1);
+    uint64_t floor = head.floor ? head.floor : head.company_seq + 1;
+    if (floor > ask->after + 1)
+        berth_put (activity_page, &page, gap, floor - ask->after - 1);
+    activity_filter_t filter = {
+        .company = ask->company, .after = ask->after, .run = ask->run, .entity = ask->entity,
+        .action = ask->action, .since_ms = ask->since, .until_ms = ask->until,
+    };
+    activity_walk_t walk;
+    if (activity_walk_begin (&walk, txn, &filter, err))
+        return -1;
     int rc = 0;
     page_t room = { 0 };
     for (size_t looked = 0; looked < LOOKED_AT_MAX && page.items.count < limit; looked++) {
         activity_t *row = &items [page.items.count];
-        rc = activity_next (txn, req->arena, ask->company, page.next, row, err);
-        if (rc)
+        bool wanted;
+        if ((rc = activity_walk_next (&walk, req->arena, row, &wanted, err)))
             break;
-        bool wanted = s_wanted (ask, row);
         if (wanted && !page_takes (&room, limit, &activity_schema, row, req->arena))
             break;
         page.next = row->company_seq;
@@ -73,6 +65,8 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     }
     if (rc < 0)
         return -1;
+    if (rc > 0 && page.next < page.head)
+        page.next = page.head;      //  Nothing more fits up to there
     effects_reply (fx, req, &activity_page_schema, &page);
     return 0;
 }

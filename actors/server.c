@@ -330,11 +330,8 @@ s_unsettled (server_t *self)
     static const lease_state_t states [] = { lease_state_PENDING, lease_state_ACTIVE,
                                              lease_state_RELEASING, lease_state_CLEANUP };
     uint64_t count = 0;
-    for (size_t index = 0; index < BERTH_COUNT (states); index++) {
-        store_key_t prefix = { 0 };
-        key_byte (&prefix, (uint8_t) states [index]);
-        count += index_entries (txn, INDEX_LEASE_LIVE, &prefix);
-    }
+    for (size_t index = 0; index < BERTH_COUNT (states); index++)
+        count += table_rows_in (txn, TABLE_LEASES, (int) states [index]);
     return count;
 }
 

@@ -66,7 +66,8 @@ BERTH_MESSAGE (exec_tty, EXEC_TTY);
     F (T, U64,   spool_max, "spoolMax",  REQUIRED, 0, "Bytes of output that are kept.") \
     F (T, ENUM (exec_on_full), on_full, "onFull", REQUIRED, 0, "What happens beyond spoolMax.") \
     F (T, BOOL,  truncated, "truncated", REQUIRED, 0, "Some output is not in the spool.") \
-    F (T, BOOL,  stalled,   "stalled",   REQUIRED, 0, "It waits for room on the spool's disk.")
+    F (T, BOOL,  stalled,   "stalled",   REQUIRED, 0, "It waits for room on the spool's disk.") \
+    F (T, BOOL,  output_gone, "outputGone", OPTIONAL, 0, "Its output is not kept any more.")
 BERTH_MESSAGE (exec, EXEC);
 
 #define EXEC_START(F, T) \

@@ -1,61 +1,149 @@
-//  activity_log.c - owns the tables `activity` (by seq) and `heads` (by company).
-//
-//  activity: key u64 seq, value the packed entry. heads: key company + u64 companySeq, value u64 seq.
-//  The end of a company's log is its last entry.
+//  activity_log.c - owns appending to the log and reading it by its numbers.
 
-#include "activity_log.h"
+#include "activity_inside.h"
 
 #include "codec.h"
 #include "plant.h"
-#include "store_lmdb.h"
 
 #include <sodium.h>
 #include <string.h>
 
-static store_key_t
-s_seq_key (uint64_t seq)
+//  ---- keys and records
+
+store_key_t
+activity_key (uint64_t seq)
 {
     store_key_t key = { 0 };
     key_up (&key, seq);
     return key;
 }
 
-static store_key_t
-s_company_key (const char *company)
+store_key_t
+activity_head_key (const char *company, uint64_t company_seq)
 {
     store_key_t key = { 0 };
     key_text (&key, company);
-    return key;
-}
-
-static store_key_t
-s_entry_key (const char *company, uint64_t company_seq)
-{
-    store_key_t key = s_company_key (company);
     key_up (&key, company_seq);
     return key;
 }
 
-//  The seq of a company's last entry; 0 if it has none.
+store_key_t
+activity_finder_key (int kind, const char *company, const char *text, uint64_t company_seq)
+{
+    store_key_t key = { 0 };
+    key_byte (&key, (uint8_t) kind);
+    key_text (&key, company);
+    key_text (&key, text);
+    key_up (&key, company_seq);
+    return key;
+}
+
+uint64_t
+activity_key_number (const store_key_t *key)
+{
+    uint64_t number = 0;
+    for (size_t index = key->size < 8 ? 0 : key->size - 8; index < key->size; index++)
+        number = number << 8 | key->data [index];
+    return number;
+}
+
+static bool
+s_begins (const store_key_t *key, const store_key_t *like)
+{
+    return key->size == like->size && memcmp (key->data, like->data, like->size - 8) == 0;
+}
+
+int
+activity_floor (store_txn_t *txn, const char *company, floor_record_t *ret_floor,
+                berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    berth_bytes_t value;
+    key_text (&key, company);
+    int rc = store_raw_get (txn, DB_FLOORS, &key, &value, err);
+    if (rc)
+        return rc;
+    if (value.size != sizeof *ret_floor)
+        return berth_fail (err, BERTH_INTERNAL, "the floor of a log cannot be read");
+    memcpy (ret_floor, value.data, sizeof *ret_floor);
+    return 0;
+}
+
+int
+activity_head_from (store_txn_t *txn, const char *company, uint64_t company_seq,
+                    uint64_t *ret_company_seq, head_record_t *ret_head, berth_error_t *err)
+{
+    store_key_t wanted = activity_head_key (company, company_seq), found;
+    berth_bytes_t value;
+    int rc = store_raw_seek (txn, DB_HEADS, &wanted, &found, &value, err);
+    if (rc)
+        return rc;
+    if (!s_begins (&found, &wanted) || value.size != sizeof *ret_head)
+        return 1;
+    *ret_company_seq = activity_key_number (&found);
+    memcpy (ret_head, value.data, sizeof *ret_head);
+    return 0;
+}
+
+size_t
+activity_texts (const activity_t *row, int kinds [FINDER_TEXTS], const char *texts [FINDER_TEXTS])
+{
+    size_t count = 0;
+    if (row->run && row->run [0]) {
+        kinds [count] = FINDER_RUN;
+        texts [count++] = row->run;
+    }
+    kinds [count] = FINDER_ENTITY;
+    texts [count++] = row->entity;
+    kinds [count] = FINDER_ACTION;
+    texts [count++] = row->action;
+    return count;
+}
+
+int
+activity_lead_to (store_txn_t *txn, const activity_t *row, int64_t latest_ms, berth_error_t *err)
+{
+    head_record_t record = { row->seq, latest_ms };
+    store_key_t key = activity_head_key (row->company, row->company_seq);
+    if (store_raw_put (txn, DB_HEADS, &key,
+                       (berth_bytes_t) { (const uint8_t *) &record, sizeof record }, err))
+        return -1;
+    int kinds [FINDER_TEXTS];
+    const char *texts [FINDER_TEXTS];
+    size_t count = activity_texts (row, kinds, texts);
+    for (size_t index = 0; index < count; index++) {
+        key = activity_finder_key (kinds [index], row->company, texts [index], row->company_seq);
+        if (store_raw_put (txn, DB_FINDER, &key,
+                           (berth_bytes_t) { (const uint8_t *) &record.seq, sizeof record.seq },
+                           err))
+            return -1;
+    }
+    return 0;
+}
+
+//  ---- appending
+
+//  The last head record of a company; 1 if none is kept.
 static int
-s_last (store_txn_t *txn, const char *company, uint64_t *ret_seq, berth_error_t *err)
+s_last (store_txn_t *txn, const char *company, head_record_t *ret_head, berth_error_t *err)
 {
     //  The largest key there can be, and from there one step back.
-    store_key_t key = s_entry_key (company, UINT64_MAX);
-    size_t prefix = key.size - sizeof (uint64_t);
+    store_key_t wanted = activity_head_key (company, UINT64_MAX), found = { 0 };
     MDB_cursor *cursor;
     int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_HEADS), &cursor);
     if (rc)
         return store_fail (err, rc, "reading the log");
-    MDB_val at = { key.size, key.data }, value;
+    MDB_val at = { wanted.size, wanted.data }, value;
     rc = mdb_cursor_get (cursor, &at, &value, MDB_SET_RANGE);
     rc = mdb_cursor_get (cursor, &at, &value, rc ? MDB_LAST : MDB_PREV);
-    *ret_seq = 0;
-    if (rc == 0 && at.mv_size == key.size && value.mv_size == sizeof *ret_seq
-        && memcmp (at.mv_data, key.data, prefix) == 0)
-        memcpy (ret_seq, value.mv_data, sizeof *ret_seq);
+    bool ours = rc == 0 && value.mv_size == sizeof *ret_head && at.mv_size <= sizeof found.data;
+    if (ours) {
+        key_bytes (&found, at.mv_data, at.mv_size);
+        ours = s_begins (&found, &wanted);
+        memcpy (ret_head, value.mv_data, sizeof *ret_head);
+    }
     mdb_cursor_close (cursor);
-    return rc && rc != MDB_NOTFOUND ? store_fail (err, rc, "reading the log") : 0;
+    return rc && rc != MDB_NOTFOUND ? store_fail (err, rc, "reading the log") : !ours;
 }
 
 static int
@@ -70,17 +158,28 @@ s_head (store_txn_t *txn, arena_t *arena, const char *company, store_head_t *ret
     size_t length = strlen (company);
     ENSURE (length < sizeof ret_head->company);
     memcpy (ret_head->company, company, length);
-    uint64_t seq;
+    head_record_t last;
+    floor_record_t floor;
     activity_t row;
-    if (s_last (txn, company, &seq, err))
+    int rc = s_last (txn, company, &last, err);
+    if (rc < 0)
         return -1;
-    if (seq == 0)
+    if (rc == 0) {
+        if (activity_at (txn, arena, last.seq, &row, NULL, err)
+            || row.hash.size != sizeof ret_head->hash)
+            return berth_fail (err, BERTH_INTERNAL, "the last entry of the log cannot be read");
+        ret_head->company_seq = row.company_seq;
+        ret_head->latest_ms = last.latest_ms;
+        memcpy (ret_head->hash, row.hash.data, sizeof ret_head->hash);
         return 0;
-    if (activity_at (txn, arena, seq, &row, NULL, err) || row.hash.size != sizeof ret_head->hash)
-        return berth_fail (err, BERTH_INTERNAL, "the last entry of the log cannot be read");
-    ret_head->company_seq = row.company_seq;
-    memcpy (ret_head->hash, row.hash.data, sizeof ret_head->hash);
-    return 0;
+    }
+    rc = activity_floor (txn, company, &floor, err);
+    if (rc == 0) {
+        ret_head->company_seq = floor.company_seq;
+        ret_head->latest_ms = floor.latest_ms;
+        memcpy (ret_head->hash, floor.hash, sizeof ret_head->hash);
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 void
@@ -123,13 +222,12 @@ activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note, ber
     row.hash = (berth_bytes_t) { hash, sizeof hash };
     head.company_seq = row.company_seq;
     memcpy (head.hash, hash, sizeof hash);
+    if (row.created_at > head.latest_ms)
+        head.latest_ms = row.created_at;
 
-    store_key_t by_seq = s_seq_key (row.seq);
-    store_key_t by_company = s_entry_key (row.company, row.company_seq);
-    uint64_t seq = row.seq;
-    if (store_raw_put (txn, DB_ACTIVITY, &by_seq, berth_pack (&activity_schema, &row, arena), err)
-        || store_raw_put (txn, DB_HEADS, &by_company,
-                          (berth_bytes_t) { (const uint8_t *) &seq, sizeof seq }, err))
+    store_key_t key = activity_key (row.seq);
+    if (store_raw_put (txn, DB_ACTIVITY, &key, berth_pack (&activity_schema, &row, arena), err)
+        || activity_lead_to (txn, &row, head.latest_ms, err))
         return -1;
     txn->head = head;
     return 0;
@@ -139,7 +237,7 @@ int
 activity_at (store_txn_t *txn, arena_t *arena, uint64_t seq, activity_t *ret_row,
              berth_bytes_t *ret_packed, berth_error_t *err)
 {
-    store_key_t key = s_seq_key (seq);
+    store_key_t key = activity_key (seq);
     berth_bytes_t value;
     int rc = store_raw_get (txn, DB_ACTIVITY, &key, &value, err);
     if (rc)
@@ -154,23 +252,11 @@ int
 activity_next (store_txn_t *txn, arena_t *arena, const char *company, uint64_t after,
                activity_t *ret_row, berth_error_t *err)
 {
-    store_key_t key = s_entry_key (company, after + 1);
-    size_t prefix = s_company_key (company).size;
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_HEADS), &cursor);
-    if (rc)
-        return store_fail (err, rc, "reading the log");
-    MDB_val at = { key.size, key.data }, value;
-    rc = mdb_cursor_get (cursor, &at, &value, MDB_SET_RANGE);
-    uint64_t seq = 0;
-    bool found = rc == 0 && at.mv_size == key.size && value.mv_size == sizeof seq
-        && memcmp (at.mv_data, key.data, prefix) == 0;
-    if (found)
-        memcpy (&seq, value.mv_data, sizeof seq);
-    mdb_cursor_close (cursor);
-    if (rc && rc != MDB_NOTFOUND)
-        return store_fail (err, rc, "reading the log");
-    return found ? activity_at (txn, arena, seq, ret_row, NULL, err) : 1;
+    uint64_t company_seq;
+    head_record_t head;
+    int rc = after == UINT64_MAX ? 1
+           : activity_head_from (txn, company, after + 1, &company_seq, &head, err);
+    return rc ? rc : activity_at (txn, arena, head.seq, ret_row, NULL, err);
 }
 
 int

@@ -15,7 +15,7 @@ typedef struct store store_t;
 typedef struct store_txn store_txn_t;
 
 //  Of the tables. A store of an older schema is migrated when it is opened, a newer one refused.
-enum { STORE_SCHEMA = 3 };
+enum { STORE_SCHEMA = 4 };
 
 //  Opens <folder>/store, or makes it: in a folder beside it, synced, renamed, because a store
 //  whose first write was cut off never opens again. max_bytes is reserved as address space once (0:
@@ -65,14 +65,39 @@ void store_confine (store_txn_t *txn, store_sees_fn *sees, void *context);
 //  Clears reader slots of processes that died; how many.
 int store_clear_readers (store_t *self);
 
+//  ---- room
+
+//  How full it is: above 75 % of min(storeMax, what it has and its disk has left), or on a disk
+//  that has nothing left to promise, nothing new is taken; SHUT: nothing of clients is written.
+typedef enum { STORE_ROOMY, STORE_TIGHT, STORE_SHUT } store_fill_t;
+
 typedef struct {
     uint64_t used_bytes;            //  Pages in use
+    uint64_t file_bytes;            //  Pages that were ever in use
     uint64_t max_bytes;             //  What may be used
+    uint64_t room_bytes;            //  What may be used, as far as the disk has it
     uint64_t disk_free;             //  On its file system
+    uint64_t reserve_bytes;         //  Blocks the file has beyond its end
     uint64_t schema, epoch;
+    store_fill_t fill;
     bool reserved_less;             //  A smaller RLIMIT_AS made max_bytes smaller
+    int64_t backup_since_ms;        //  A backup runs since then, monotonic; 0: none
+    uint64_t backup_bytes;          //  that it has written
 } store_stat_t;
+
+//  Looks how much room there is, and remembers it for store_admit: called once a second by one
+//  thread. Its work does not grow with the store.
 int store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err);
+
+//  May a row for new work be made? May anything be written for a client? Both are cheap. Errors:
+//  store_full, with a remedy.
+int store_admit (store_txn_t *txn, berth_error_t *err);
+int store_writable (store_txn_t *txn, berth_error_t *err);
+
+//  ---- whose it is
+
+//  Was this the first open of a backup? Its epoch has grown.
+bool store_was_restored (const store_t *self);
 
 //  The store's own id, made with it: labels everything of this install outside.
 const char *store_install_id (const store_t *self);

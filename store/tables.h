@@ -27,11 +27,15 @@
     X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "run.release") \
     X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
     X (LEASE_LIVE,          LEASES,       "state, deadline, of unsettled ones",           "start, stats, expiry") \
+    X (LEASE_SETTLED,       LEASES,       "updatedAt, of settled ones",                   "retention") \
     X (RUN_LIST,            RUNS,         "company, updatedAt down",                      "run.list") \
     X (RUN_DUE,             RUNS,         "of those with a step under way",               "start") \
+    X (RUN_SETTLED,         RUNS,         "updatedAt, of released and failed ones",       "retention") \
     X (EXEC_LIST,           EXECS,        "company, createdAt down",                      "exec.list") \
     X (EXEC_BY_LEASE,       EXECS,        "lease, createdAt down",                        "exec.list") \
-    X (EXEC_LIVE,           EXECS,        "lease, of those that have not ended",          "start, expiry")
+    X (EXEC_LIVE,           EXECS,        "lease, of those that have not ended",          "start, expiry") \
+    X (EXEC_ENDED,          EXECS,        "endedAt, of ended ones",                       "retention") \
+    X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -60,6 +64,10 @@ int run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *
 
 //  Removes a row and its index entries; what is gone is fine.
 int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int lease_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int exec_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int run_del (store_txn_t *txn, arena_t *arena, const char *company, const char *id,
+             berth_error_t *err);
 
 //  ---- walks
 
@@ -88,8 +96,12 @@ int walk_next_key (store_walk_t *self, store_key_t *ret_key, berth_error_t *err)
 const char *walk_cursor (const store_walk_t *self, arena_t *arena);
 void walk_end (store_walk_t *self);
 
-//  Entries of a table, and of an index that begin with a prefix.
+//  Rows of a table; of leases, runs and execs also those in one state. Both cost nothing: they are
+//  counted as they change.
 uint64_t table_rows (store_txn_t *txn, table_t table);
+uint64_t table_rows_in (store_txn_t *txn, table_t table, int state);
+
+//  Entries of an index that begin with a prefix, by counting them.
 uint64_t index_entries (store_txn_t *txn, store_index_t index, const store_key_t *prefix);
 
 //  Rebuilds every index from the rows (migration, repair).

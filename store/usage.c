@@ -40,7 +40,7 @@ s_of (table_t table, const void *row)
         const exec_t *exec = row;
         uint64_t bytes = exec->stdout_bytes + exec->stderr_bytes;
         usage.execs = exec->state != exec_state_ENDED;
-        if (!usage.execs)
+        if (!usage.execs && !exec->output_gone)
             usage.spooled = bytes < exec->spool_max ? bytes : exec->spool_max;
     }
     return usage;

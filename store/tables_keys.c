@@ -1,0 +1,258 @@
+//  tables_keys.c - owns the keys of rows and indexes, and what is counted by state.
+
+#include "tables_inside.h"
+
+#include "states.h"
+
+//  ---- keys of rows
+
+static void
+s_environment_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const environment_t *) row)->id);
+}
+
+static void
+s_workspace_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const workspace_t *) row)->id);
+}
+
+static void
+s_lease_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const lease_t *) row)->id);
+}
+
+static void
+s_exec_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const exec_t *) row)->id);
+}
+
+static void
+s_run_key (const void *row, store_key_t *key)
+{
+    const run_t *run = row;
+    key_text (key, run->company);
+    key_text (key, run->id);
+}
+
+//  ---- keys of indexes: false leaves the row out
+
+static bool
+s_environment_list (const void *row, store_key_t *key)
+{
+    const environment_t *env = row;
+    key_text (key, env->company);
+    key_down (key, (uint64_t) env->updated_at);
+    key_down (key, (uint64_t) env->created_at);
+    return true;
+}
+
+static bool
+s_environment_local (const void *row, store_key_t *key)
+{
+    const environment_t *env = row;
+    key_text (key, env->company);
+    return env->driver == environment_driver_LOCAL;
+}
+
+static bool
+s_workspace_list (const void *row, store_key_t *key)
+{
+    const workspace_t *workspace = row;
+    key_text (key, workspace->company);
+    key_down (key, (uint64_t) workspace->last_used_at);
+    key_down (key, (uint64_t) workspace->created_at);
+    return true;
+}
+
+static bool
+s_lease_list (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_text (key, lease->company);
+    key_down (key, (uint64_t) lease->last_used_at);
+    key_down (key, (uint64_t) lease->created_at);
+    return true;
+}
+
+static bool
+s_lease_by_environment (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_id (key, lease->env);
+    key_down (key, (uint64_t) lease->last_used_at);
+    key_down (key, (uint64_t) lease->created_at);
+    return true;
+}
+
+static bool
+s_lease_by_run (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    if (!lease->run)
+        return false;
+    key_text (key, lease->company);
+    key_text (key, lease->run);
+    key_up (key, (uint64_t) lease->created_at);
+    return true;
+}
+
+static bool
+s_lease_by_workspace (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    if (!lease->workspace || lease_settled (lease->state))
+        return false;
+    key_id (key, lease->env);
+    key_id (key, lease->workspace);
+    return true;
+}
+
+//  Within a state, what is due first comes first; a lease without a deadline is never due.
+static bool
+s_lease_live (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_byte (key, (uint8_t) lease->state);
+    key_up (key, lease->expires_at ? (uint64_t) lease->deadline_mono_ms : UINT64_MAX);
+    return !lease_settled (lease->state);
+}
+
+//  Those whose row only waits for its end: what is due first comes first.
+static bool
+s_lease_settled (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_up (key, (uint64_t) lease->updated_at);
+    return lease_settled (lease->state);
+}
+
+static bool
+s_run_list (const void *row, store_key_t *key)
+{
+    const run_t *run = row;
+    key_text (key, run->company);
+    key_down (key, (uint64_t) run->updated_at);
+    return true;
+}
+
+static bool
+s_run_due (const void *row, store_key_t *key)
+{
+    (void) key;
+    return ((const run_t *) row)->step != NULL;
+}
+
+static bool
+s_run_settled (const void *row, store_key_t *key)
+{
+    const run_t *run = row;
+    key_up (key, (uint64_t) run->updated_at);
+    return !run->step && (run->state == run_state_RELEASED || run->state == run_state_FAILED);
+}
+
+static bool
+s_exec_list (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    key_text (key, exec->company);
+    key_down (key, (uint64_t) exec->created_at);
+    return true;
+}
+
+static bool
+s_exec_by_lease (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    key_id (key, exec->lease);
+    key_down (key, (uint64_t) exec->created_at);
+    return true;
+}
+
+static bool
+s_exec_live (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    key_id (key, exec->lease);
+    return exec->state != exec_state_ENDED;
+}
+
+static bool
+s_exec_ended (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    key_up (key, (uint64_t) exec->ended_at);
+    return exec->state == exec_state_ENDED;
+}
+
+static bool
+s_exec_output (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    key_up (key, (uint64_t) exec->ended_at);
+    return exec->state == exec_state_ENDED && !exec->output_gone;
+}
+
+//  ---- the tables as data
+
+const table_row_t store_tables [TABLE_COUNT] = {
+    [TABLE_ENVIRONMENTS] = { &environment_schema, DB_ENVIRONMENTS, s_environment_key, "environment" },
+    [TABLE_WORKSPACES]   = { &workspace_schema, DB_WORKSPACES, s_workspace_key, "workspace" },
+    [TABLE_LEASES]       = { &lease_schema, DB_LEASES, s_lease_key, "lease" },
+    [TABLE_RUNS]         = { &run_schema, DB_RUNS, s_run_key, "run" },
+    [TABLE_EXECS]        = { &exec_schema, DB_EXECS, s_exec_key, "exec" },
+};
+
+const index_row_t store_indexes [INDEX_COUNT] = {
+    [INDEX_ENVIRONMENT_LIST]     = { TABLE_ENVIRONMENTS, s_environment_list },
+    [INDEX_ENVIRONMENT_LOCAL]    = { TABLE_ENVIRONMENTS, s_environment_local },
+    [INDEX_WORKSPACE_LIST]       = { TABLE_WORKSPACES, s_workspace_list },
+    [INDEX_LEASE_LIST]           = { TABLE_LEASES, s_lease_list },
+    [INDEX_LEASE_BY_ENVIRONMENT] = { TABLE_LEASES, s_lease_by_environment },
+    [INDEX_LEASE_BY_RUN]         = { TABLE_LEASES, s_lease_by_run },
+    [INDEX_LEASE_BY_WORKSPACE]   = { TABLE_LEASES, s_lease_by_workspace },
+    [INDEX_LEASE_LIVE]           = { TABLE_LEASES, s_lease_live },
+    [INDEX_LEASE_SETTLED]        = { TABLE_LEASES, s_lease_settled },
+    [INDEX_RUN_LIST]             = { TABLE_RUNS, s_run_list },
+    [INDEX_RUN_DUE]              = { TABLE_RUNS, s_run_due },
+    [INDEX_RUN_SETTLED]          = { TABLE_RUNS, s_run_settled },
+    [INDEX_EXEC_LIST]            = { TABLE_EXECS, s_exec_list },
+    [INDEX_EXEC_BY_LEASE]        = { TABLE_EXECS, s_exec_by_lease },
+    [INDEX_EXEC_LIVE]            = { TABLE_EXECS, s_exec_live },
+    [INDEX_EXEC_ENDED]           = { TABLE_EXECS, s_exec_ended },
+    [INDEX_EXEC_OUTPUT]          = { TABLE_EXECS, s_exec_output },
+};
+
+bool
+index_key (store_index_t index, const void *row, const store_key_t *row_key, store_key_t *ret_key)
+{
+    ret_key->size = 0;
+    key_byte (ret_key, (uint8_t) index);
+    if (!store_indexes [index].key (row, ret_key))
+        return false;
+    key_bytes (ret_key, row_key->data, row_key->size);
+    return true;
+}
+
+uint64_t *
+table_counter (store_counters_t *counters, table_t table, const void *row)
+{
+    int state = -1;
+    uint64_t *of = NULL;
+    if (table == TABLE_LEASES) {
+        of = counters->leases;
+        state = (int) ((const lease_t *) row)->state;
+    }
+    else if (table == TABLE_RUNS) {
+        of = counters->runs;
+        state = (int) ((const run_t *) row)->state;
+    }
+    else if (table == TABLE_EXECS) {
+        of = counters->execs;
+        state = (int) ((const exec_t *) row)->state;
+    }
+    return of && state >= 0 && state < STORE_STATES ? of + state : NULL;
+}
