@@ -105,7 +105,7 @@ s_is_name (berth_bytes_t name)
 static bool
 s_is_text (berth_bytes_t packed, berth_bytes_t *ret_text)
 {
-    wire_t wire = { packed.data, packed.data + packed.size };
+    wire_t wire = wire_of (packed);
     wire_token_t token;
     if (packed.size == 0 || wire_next (&wire, &token)
         || (token.type != WIRE_STR && token.type != WIRE_BIN))

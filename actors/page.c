@@ -14,7 +14,7 @@ enum {
 static size_t
 s_elements (berth_bytes_t packed)
 {
-    wire_t wire = { packed.data, packed.data + packed.size };
+    wire_t wire = wire_of (packed);
     wire_token_t token;
     size_t count = 0;
     while (wire.at < wire.end && wire_next (&wire, &token) == 0)

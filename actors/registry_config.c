@@ -55,7 +55,7 @@ s_wrong (berth_error_t *err, const char *field, const char *what)
 static bool
 s_number (berth_bytes_t value, uint64_t *ret_number)
 {
-    wire_t wire = { value.data, value.data + value.size };
+    wire_t wire = wire_of (value);
     wire_token_t token;
     if (value.size == 0 || wire_next (&wire, &token))
         return false;
@@ -78,7 +78,7 @@ s_number (berth_bytes_t value, uint64_t *ret_number)
 static bool
 s_is_text (berth_bytes_t value, const char *text)
 {
-    wire_t wire = { value.data, value.data + value.size };
+    wire_t wire = wire_of (value);
     wire_token_t token;
     return value.size && wire_next (&wire, &token) == 0 && token.type == WIRE_STR
         && token.size == strlen (text) && memcmp (token.data, text, token.size) == 0;
@@ -98,7 +98,7 @@ s_trimmed (const char *text, arena_t *arena)
 static int
 s_absolute (berth_bytes_t list, const char *field, berth_error_t *err)
 {
-    wire_t wire = { list.data, list.data + list.size };
+    wire_t wire = wire_of (list);
     wire_token_t token;
     if (list.size == 0)
         return 0;
@@ -136,7 +136,7 @@ s_env (berth_bytes_t env, const char *field, berth_error_t *err)
                            key.data [index]) && key.data [index];
         if (!good)
             return s_wrong (err, field, "holds a name that is no name of a variable");
-        wire_t wire = { value.data, value.data + value.size };
+        wire_t wire = wire_of (value);
         wire_token_t token;
         if (wire_next (&wire, &token) || (token.type != WIRE_STR && token.type != WIRE_BIN)
             || memchr (token.data, 0, token.size))
@@ -295,7 +295,7 @@ registry_policy (const config_rules_t *rules, const environment_policy_t *policy
 {
     if (!policy)
         return 0;
-    wire_t wire = { policy->max_lease.data, policy->max_lease.data + policy->max_lease.size };
+    wire_t wire = wire_of (policy->max_lease);
     wire_token_t token;
     if (policy->max_lease.size && !s_is_text (policy->max_lease, "none")
         && (wire_next (&wire, &token) || token.type != WIRE_UINT || token.number == 0

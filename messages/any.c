@@ -13,7 +13,7 @@ const berth_bytes_t berth_empty_map = { s_empty_map, 1 };
 bool
 any_each (berth_bytes_t map, size_t *position, berth_bytes_t *ret_key, berth_bytes_t *ret_value)
 {
-    wire_t wire = { map.data, map.data + map.size };
+    wire_t wire = wire_of (map);
     wire_token_t token;
     if (map.size == 0 || wire_next (&wire, &token) || token.type != WIRE_MAP || token.size == 0)
         return false;
@@ -32,7 +32,7 @@ any_each (berth_bytes_t map, size_t *position, berth_bytes_t *ret_key, berth_byt
 size_t
 any_count (berth_bytes_t map)
 {
-    wire_t wire = { map.data, map.data + map.size };
+    wire_t wire = wire_of (map);
     wire_token_t token;
     return map.size && wire_next (&wire, &token) == 0 && token.type == WIRE_MAP ? token.size : 0;
 }
@@ -70,7 +70,7 @@ static bool
 s_token (berth_bytes_t map, const char *key, wire_token_t *ret_token)
 {
     berth_bytes_t value = any_get (map, key);
-    wire_t wire = { value.data, value.data + value.size };
+    wire_t wire = wire_of (value);
     return value.size && wire_next (&wire, ret_token) == 0;
 }
 
@@ -187,7 +187,7 @@ s_arrays_equal (wire_t left, wire_t right, size_t count)
 bool
 any_equal (berth_bytes_t left, berth_bytes_t right)
 {
-    wire_t one = { left.data, left.data + left.size }, two = { right.data, right.data + right.size };
+    wire_t one = wire_of (left), two = wire_of (right);
     wire_token_t a = { 0 }, b = { 0 };
     if (left.size == 0 || right.size == 0)
         return left.size == right.size;

@@ -85,7 +85,7 @@ s_read_head (berth_bytes_t bytes, uint64_t *ret_head)
 {
     if (wire_check (bytes, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, NULL))
         return 0;
-    wire_t wire = { bytes.data, bytes.data + bytes.size };
+    wire_t wire = wire_of (bytes);
     wire_token_t token;
     if (wire_next (&wire, &token) == 0 && token.type == WIRE_UINT)
         *ret_head = token.number;

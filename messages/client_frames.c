@@ -23,7 +23,7 @@ client_id (uint64_t number, arena_t *arena)
 uint64_t
 client_number (berth_bytes_t id)
 {
-    wire_t wire = { id.data, id.data + id.size };
+    wire_t wire = wire_of (id);
     wire_token_t token;
     uint64_t number = 0;
     if (wire_next (&wire, &token) || token.type != WIRE_STR || token.size > 19)

@@ -391,7 +391,7 @@ s_read_list (unpack_t *self, const berth_field_t *field, const wire_token_t *tok
 static bool
 s_texts_are_text (berth_bytes_t bytes)
 {
-    wire_t wire = { bytes.data, bytes.data + bytes.size };
+    wire_t wire = wire_of (bytes);
     wire_token_t token;
     while (wire.at < wire.end && wire_next (&wire, &token) == 0)
         if (token.type == WIRE_STR && !wire_is_text (token.data, token.size))
@@ -511,9 +511,9 @@ s_unpack (unpack_t *self, const berth_schema_t *schema, void *message, const tra
         const berth_field_t *field = s_field (schema, &key, &hint);
         if (!field) {
             if (schema->flags & SCHEMA_STRICT) {
-                char name [64];
-                snprintf (name, sizeof name, "%.*s", (int) (key.size < 60 ? key.size : 60),
-                          (const char *) key.data);
+                char name [64] = "";
+                for (size_t at = 0; at < key.size && at < 60; at++)
+                    name [at] = key.data [at] ? (char) key.data [at] : '?';
                 trail_t here = { trail, name, 0 };
                 return s_wrong (self, &here, "is not known here");
             }
@@ -546,7 +546,7 @@ static int
 s_unpack_all (const berth_schema_t *schema, berth_bytes_t bytes, arena_t *arena, bool own,
               void *ret_message, berth_error_t *err)
 {
-    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err, own };
+    unpack_t self = { wire_of (bytes), arena, err, own };
     memset (ret_message, 0, schema->size);
     return s_unpack (&self, schema, ret_message, NULL);
 }
@@ -581,7 +581,7 @@ berth_unpack_field (const char *name, const berth_schema_t *schema, berth_bytes_
 {
     if (s_walk (bytes, err))
         return -1;
-    unpack_t self = { { bytes.data, bytes.data + bytes.size }, arena, err, false };
+    unpack_t self = { wire_of (bytes), arena, err, false };
     trail_t trail = { .name = name };
     memset (ret_message, 0, schema->size);
     return s_unpack (&self, schema, ret_message, &trail);

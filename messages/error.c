@@ -52,7 +52,8 @@ s_clean (char *text, bool cut)
             *text = 0;
             return;
         }
-        else if (size > left || !wire_is_text ((const uint8_t *) text, size)) {
+        else if (size > left || !wire_is_text ((const uint8_t *) text, size)
+                 || (lead == 0xc2 && (uint8_t) text [1] < 0xa0)) {      //  C1: a terminal obeys these
             *text = '?';
             size = 1;
         }

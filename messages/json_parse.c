@@ -243,7 +243,7 @@ s_close_object (parse_t *self, size_t begin, size_t count, const char *start)
     if (wire_check (map, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, NULL))
         return s_bad (self, start, "a key stands twice in the object that begins here");
     berth_bytes_t value = count == 1 ? any_get (map, "base64") : (berth_bytes_t) { NULL, 0 };
-    wire_t wire = { value.data, value.data + value.size };
+    wire_t wire = wire_of (value);
     wire_token_t token;
     if (value.size == 0 || wire_next (&wire, &token) || token.type != WIRE_STR)
         return 0;

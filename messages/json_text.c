@@ -195,7 +195,7 @@ s_put_value (text_t *self, const berth_schema_t *schema, bool secret, unsigned l
 const char *
 berth_json_text (const berth_schema_t *schema, berth_bytes_t packed, unsigned flags, arena_t *arena)
 {
-    text_t self = { .wire = { packed.data, packed.data + packed.size }, .out = { .arena = arena },
+    text_t self = { .wire = wire_of (packed), .out = { .arena = arena },
                     .pretty = flags & BERTH_JSON_PRETTY };
     s_put_value (&self, schema, false, 0);
     berth_buffer_write (&self.out, "", 1);

@@ -226,7 +226,7 @@ s_walk (walk_t *self, unsigned depth)
 int
 wire_check (berth_bytes_t bytes, unsigned depth, size_t elements, berth_error_t *err)
 {
-    walk_t walk = { { bytes.data, bytes.data + bytes.size }, bytes.data, elements, err };
+    walk_t walk = { wire_of (bytes), bytes.data, elements, err };
     if (bytes.size == 0)
         return berth_fail (err, BERTH_INVALID, "malformed msgpack: the frame is empty");
     if (s_walk (&walk, depth))

@@ -19,6 +19,13 @@ typedef struct {
     const uint8_t *at, *end;
 } wire_t;
 
+//  Reads these bytes; there may be none (NULL).
+static inline wire_t
+wire_of (berth_bytes_t bytes)
+{
+    return (wire_t) { bytes.data, bytes.size ? bytes.data + bytes.size : bytes.data };
+}
+
 typedef struct {
     wire_type_t type;
     bool truth;

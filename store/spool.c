@@ -362,8 +362,8 @@ spool_release (spool_t *self, uint64_t all_offset)
         return;
     uint64_t end;
     berth_error_t ignored = { 0 };      //  What cannot go now goes with the folder
-    //  What is being written may go too, once it holds the writer up
-    if (self->first && self->at [0] + self->at [1] <= all_offset && self->segment_kept
+    //  What is being written may go too, once it holds the writer up; the end stays the last record
+    if (self->first && !self->ended && self->at [0] + self->at [1] <= all_offset && self->segment_kept
     && spool_room (self) < self->max / 2)
         (void) s_roll (self, &ignored);
     while (self->first < self->last && s_begins (self, self->first + 1, &end, &ignored) == 0

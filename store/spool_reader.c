@@ -257,7 +257,8 @@ spool_read (spool_reader_t *self, int stream, uint64_t offset, void *data, size_
             s_step (here, &record);
             continue;
         }
-        if (filled && (start > from + filled || (stream == SPOOL_ALL && record.stream != of)))
+        //  In a damaged spool a segment may begin anywhere
+        if (filled && (start != from + filled || (stream == SPOOL_ALL && record.stream != of)))
             break;
         rc = spool_walk_load (&here->walk, &record, &payload, err);
         if (rc < 0)

@@ -16,6 +16,7 @@
 
 #define MAGIC "berthsp1"
 #define PEEK_SIZE 16384         //  Read when only headers are wanted
+#define OFFSET_MAX (1ull << 60) //  No stream is that long: sums of offsets do not overflow
 
 uint64_t
 spool_record_checksum (const spool_record_t *record, const void *payload)
@@ -55,7 +56,7 @@ s_number (const char *name)
     size_t digits = 0;
     for (; name [digits] >= '0' && name [digits] <= '9' && digits < 10; digits++)
         number = number * 10 + (uint64_t) (name [digits] - '0');
-    if (digits < 8 || strcmp (name + digits, ".out") != 0 || number > UINT32_MAX)
+    if (digits < 8 || strcmp (name + digits, ".out") != 0 || number >= UINT32_MAX)
         return 0;
     return (uint32_t) number;
 }
@@ -83,6 +84,10 @@ spool_segment_range (int folder, uint32_t *ret_first, uint32_t *ret_last, berth_
             last = number;
     }
     closedir (dir);
+    //  Whoever goes from one to the other would be at it for hours
+    if (last - first >= SPOOL_SEGMENTS_MAX)
+        return berth_fail (err, BERTH_INVALID, "the spool is damaged: no segments can be numbered "
+                           "from %u to %u", first, last);
     *ret_first = first;
     *ret_last = last;
     return 0;
@@ -105,6 +110,7 @@ spool_segment_open (int folder, uint32_t number, int flags, spool_head_t *ret_he
     ssize_t got = pread (file, &head, sizeof head, 0);
     if (got != (ssize_t) sizeof head
     || memcmp (head.magic, MAGIC, sizeof head.magic) != 0 || head.number != number
+    || head.at [0] >= OFFSET_MAX || head.at [1] >= OFFSET_MAX
     || head.checksum != XXH3_64bits (&head, offsetof (spool_head_t, checksum))) {
         bool whole = got == (ssize_t) sizeof head && head.magic [0];
         close (file);
@@ -175,31 +181,40 @@ s_only_zeros (spool_walk_t *self)
     return true;
 }
 
-//  Is all of it in the file? The writer may be at it.
+//  Can this be the header of a record?
 static bool
-s_whole (const spool_walk_t *self, const spool_record_t *record)
+s_is_record (const spool_record_t *record)
 {
-    uint64_t end = self->position + sizeof *record + record->length;
-    struct stat status;
-    return end <= self->window_at + self->window_size
-        || (fstat (self->file, &status) == 0 && end <= (uint64_t) status.st_size);
+    bool mark = (record->flags == SPOOL_CUT && record->length == 2 * sizeof (uint64_t))
+             || (record->flags == SPOOL_LAST && record->length == sizeof (spool_last_t));
+    return record->length <= SPOOL_RECORD_MAX && record->zero == 0
+        && (record->stream == SPOOL_STDOUT || record->stream == SPOOL_STDERR)
+        && (mark || (record->flags == 0 && record->length));
 }
 
 int
 spool_walk_peek (spool_walk_t *self, spool_record_t *ret_record, berth_error_t *err)
 {
     for (int tries = 0; tries < 3; tries++) {
+        uint64_t window_at = self->window_size ? self->window_at : UINT64_MAX;
         int rc = s_have (self, sizeof *ret_record, PEEK_SIZE, err);
         if (rc <= 0)
             return rc;
         memcpy (ret_record, s_at (self, 0), sizeof *ret_record);
-        bool mark = (ret_record->flags == SPOOL_CUT && ret_record->length == 2 * sizeof (uint64_t))
-                 || (ret_record->flags == SPOOL_LAST && ret_record->length == sizeof (spool_last_t));
-        if (ret_record->length <= SPOOL_RECORD_MAX && ret_record->zero == 0
-        && (ret_record->stream == SPOOL_STDOUT || ret_record->stream == SPOOL_STDERR)
-        && (mark || (ret_record->flags == 0 && ret_record->length)))
-            return s_whole (self, ret_record);
-        self->window_size = 0;          //  The writer may just have taken back half a record
+        uint64_t end = self->position + sizeof *ret_record + ret_record->length;
+        bool record = s_is_record (ret_record), fresh = self->window_at != window_at;
+        if (record && end <= self->window_at + self->window_size)
+            return 1;
+        //  Half a record may be taken back, and another one come in its place: a header that was read
+        //  before its payload was there says nothing about what is there now
+        self->window_size = fresh && record ? self->window_size : 0;
+        struct stat status;
+        if (record && fresh) {
+            if (fstat (self->file, &status) == 0 && end <= (uint64_t) status.st_size)
+                return 1;
+            self->window_size = 0;
+            return 0;
+        }
     }
     if (s_only_zeros (self))
         return 0;
@@ -220,8 +235,11 @@ spool_walk_load (spool_walk_t *self, const spool_record_t *record, const uint8_t
         if (self->checked != self->position) {
             spool_record_t header;
             memcpy (&header, s_at (self, 0), sizeof header);
-            if (memcmp (&header, record, sizeof header) != 0
-            || spool_record_checksum (&header, payload) != header.checksum) {
+            if (memcmp (&header, record, sizeof header) != 0) {
+                self->window_size = 0;  //  Another one since it was looked at: look again
+                return 0;
+            }
+            if (spool_record_checksum (&header, payload) != header.checksum) {
                 self->window_size = 0;
                 continue;
             }

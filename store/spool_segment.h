@@ -44,7 +44,11 @@ void spool_head_make (spool_head_t *head, uint32_t number, int on_full, const ui
 
 void spool_segment_name (uint32_t number, char name [16]);
 
-//  First and last number that exist in the folder; 0 and 0 if there is none.
+//  More segments than a spool can have at once: each two hold at least an eighth of its limit.
+enum { SPOOL_SEGMENTS_MAX = 1024 };
+
+//  First and last number that exist in the folder; 0 and 0 if there is none. invalid_request if more
+//  lie between them than SPOOL_SEGMENTS_MAX.
 int spool_segment_range (int folder, uint32_t *ret_first, uint32_t *ret_last, berth_error_t *err);
 
 //  Opens a segment and reads its header. Returns the descriptor, -1 with *err; -2 if there is no

@@ -6,7 +6,6 @@
 
 #include <czmq.h>
 #include <msgpack.h>
-#include <unistd.h>
 
 //  A text that is a whole number, as such; else -1.
 static int
@@ -72,22 +71,41 @@ s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent)
 }
 
 int
-configure (const char *path, arena_t *arena, configuration_t *ret_configuration, berth_error_t *err)
+configure_text (const char *name, berth_bytes_t text, arena_t *arena,
+                configuration_t *ret_configuration, berth_error_t *err)
 {
-    if (access (path, R_OK))
-        return berth_fail_errno (err, errno == ENOENT ? BERTH_NOT_FOUND : BERTH_FORBIDDEN,
-                                 "cannot read the configuration %s", path);
-    own (zconfig) root = zconfig_load (path);
+    if (text.size > CONFIGURATION_SIZE_MAX)
+        return berth_fail (err, BERTH_INVALID, "the configuration %s is larger than %d bytes", name,
+                           CONFIGURATION_SIZE_MAX);
+    own (zchunk) chunk = zchunk_new (text.data, text.size);
+    own (zconfig) root = zconfig_chunk_load (chunk);
     if (!root)
-        return berth_fail (err, BERTH_INVALID, "the configuration %s is not a ZPL file", path);
+        return berth_fail (err, BERTH_INVALID, "the configuration %s is not a ZPL file", name);
     berth_buffer_t buffer = { .arena = arena };
     msgpack_packer pk;
     msgpack_packer_init (&pk, &buffer, berth_buffer_write);
     s_pack (&pk, &configuration_schema, root);
     if (berth_unpack (&configuration_schema, berth_buffer_bytes (&buffer), arena, ret_configuration,
                       err)) {
-        berth_error_set (err->remedy, sizeof err->remedy, "mend %s; berthd.conf(5) has the keys", path);
+        berth_error_set (err->remedy, sizeof err->remedy, "mend %s; berthd.conf(5) has the keys", name);
         return -1;
     }
     return 0;
+}
+
+int
+configure (const char *path, arena_t *arena, configuration_t *ret_configuration, berth_error_t *err)
+{
+    FILE *file = fopen (path, "re");
+    if (!file)
+        return berth_fail_errno (err, errno == ENOENT ? BERTH_NOT_FOUND : BERTH_FORBIDDEN,
+                                 "cannot read the configuration %s", path);
+    char *text = arena_take (arena, CONFIGURATION_SIZE_MAX + 1);
+    size_t size = fread (text, 1, CONFIGURATION_SIZE_MAX + 1, file);
+    bool broken = ferror (file);
+    fclose (file);
+    if (broken)
+        return berth_fail (err, BERTH_INVALID, "the configuration %s is not a ZPL file", path);
+    return configure_text (path, (berth_bytes_t) { (uint8_t *) text, size }, arena,
+                           ret_configuration, err);
 }

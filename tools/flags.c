@@ -269,7 +269,7 @@ s_number (const berth_field_t *field, const char *text, msgpack_packer *pk, bert
 static size_t
 s_elements (berth_bytes_t array, berth_bytes_t *ret_elements)
 {
-    wire_t wire = { array.data, array.data + array.size };
+    wire_t wire = wire_of (array);
     wire_token_t token = { 0 };
     *ret_elements = (berth_bytes_t) { NULL, 0 };
     if (array.size == 0 || wire_next (&wire, &token) || token.type != WIRE_ARRAY)
