@@ -42,6 +42,7 @@ live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_
     live->stalled = message->stalled;
     live->accepted = message->offset;
     live_count (self, live);
+    live_handed (self, live);
     if (live->told || node_linked (&live->due))
         return;
     live->due_ms = mono_ms + EXEC_LAG_MS;
@@ -58,6 +59,7 @@ s_over (execs_t *self, live_t *live)
     live->stalled = false;
     live->phase = LIVE_ENDED;
     live_count (self, live);
+    live_handed (self, live);
     node_join (&live->due, &self->ended);
     streams_wake (self, live);
 }
@@ -121,7 +123,10 @@ live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req
         return;
     }
     if (!live->told && live->phase != LIVE_RUNNING && !spool_started (folder)) {
-        live_not_started (self, live, reason, req);
+        if (live->phase == LIVE_UNSURE)
+            live_wanted (self, live, reason, req);
+        else
+            live_not_started (self, live, reason, req);
         return;
     }
     s_measure (live, folder);
@@ -208,6 +213,7 @@ s_end_written (void *actor, const request_t *req, const void *what, effects_t *f
     const exec_t *row = what;
     live_t *live = live_find (self, row->id);
     ENSURE (live);
+    starts_settle (self, req, fx);
     s_settle_writes (live, req, fx);
     exec_answer_run (self, row, req, fx);
     streams_detach (self, live);
@@ -235,6 +241,7 @@ s_time (void *actor, const request_t *req, const void *what, effects_t *fx)
         links_tick (self, req);
     if (self->streams_due_ms <= req->mono_ms)
         streams_tick (self, req, fx);
+    starts_settle (self, req, fx);
 }
 
 //  ---- the tick
@@ -294,7 +301,8 @@ exec_tick (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, b
         if (s_write_start (self, live, req, txn, fx, err))
             return -1;
     }
-    if (self->links_due_ms <= req->mono_ms || self->streams_due_ms <= req->mono_ms)
+    if (self->links_due_ms <= req->mono_ms || self->streams_due_ms <= req->mono_ms
+        || starts_next_ms (self) <= req->mono_ms)
         effects_call (fx, req, s_time, self, NULL);
     return 0;
 }
@@ -307,6 +315,8 @@ exec_next_ms (void *actor)
         return 0;
     int64_t next = self->links_due_ms < self->streams_due_ms ? self->links_due_ms
                                                              : self->streams_due_ms;
+    if (starts_next_ms (self) < next)
+        next = starts_next_ms (self);
     if (node_linked (&self->running)) {
         int64_t due = node_of (self->running.next, live_t, due)->due_ms;
         next = due < next ? due : next;

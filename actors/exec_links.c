@@ -138,8 +138,12 @@ s_send_packed (execs_t *self, live_t *live, berth_bytes_t packed, const request_
     shim_message_t message;
     berth_error_t err = { 0 };
     ENSURE (berth_unpack_own (&shim_message_schema, packed, req->arena, &message, &err) == 0);
-    if (s_send (self, live->link, &message, req, &err) && err.code != BERTH_PROVIDER_UNAVAILABLE
-        && message.op == shim_op_START)
+    bool start = message.op == shim_op_START;
+    if (s_send (self, live->link, &message, req, &err) == 0) {
+        if (start && !shim_link_unsent (live->link->shim))
+            live_handed (self, live);
+    }
+    else if (start && err.code != BERTH_PROVIDER_UNAVAILABLE)
         live_not_started (self, live, err.text, req);
 }
 
@@ -224,6 +228,13 @@ link_join (execs_t *self, live_t *live, const char *lease, const char *socket, u
     exec_link_t *link = s_get (self, lease, socket, generation);
     live->link = link;
     node_join (&live->of_link, &link->lives);
+    link_start (self, live, req);
+}
+
+void
+link_start (execs_t *self, live_t *live, const request_t *req)
+{
+    exec_link_t *link = live->link;
     if (link->phase == LINK_CLOSED && !link->tries)
         s_connect (self, link, req);
     else if (link->phase == LINK_READY && live->phase == LIVE_START)
@@ -252,7 +263,7 @@ s_greeted (execs_t *self, exec_link_t *link, const request_t *req)
         if (live->phase == LIVE_START)
             //  A known one is answered, not started again
             s_send_packed (self, live, (berth_bytes_t) { live->start, live->start_size }, req);
-        else if (live->phase != LIVE_ENDED)
+        else if (live->phase != LIVE_ENDED && live->phase != LIVE_WANTED)
             ask = live->asked = true;
         if (link->phase != LINK_READY)
             return;                             //  It broke

@@ -22,6 +22,7 @@ enum {
     EXEC_WRITE_MS = 10000,          //  For a shim to accept stdin, unless said otherwise
     EXEC_FOLLOW_MS = 30000,         //  For output, of a reader without credit
     EXEC_PLACE_MS = 120000,         //  For a place to be opened by the first exec
+    EXEC_WANTED_MS = 30000,         //  For who asked to ask again, where a restart lost a start
     LINK_OPEN_MS = 20,              //  Wait for a shim whose queue of connections is full
     LINK_TRIES = 5,
     LINK_IDLE_MS = 60000,           //  A connection nobody needs is closed then
@@ -43,6 +44,7 @@ typedef enum {
     LIVE_PLACE = 1,                 //  Waits for its place to be opened
     LIVE_START,                     //  The shim is to be told, or has not answered
     LIVE_UNSURE,                    //  Of a berthd before this one: its shim is to be asked
+    LIVE_WANTED,                    //  It never came to the shim: who asked for it is to ask again
     LIVE_RUNNING,
     LIVE_ENDED                      //  The end is to be written
 } live_phase_t;
@@ -52,6 +54,7 @@ struct live {
     node_t of_link;                 //  Among the execs of its link
     node_t due;                     //  Among those whose row is to be written
     node_t readers;                 //  Head: streams that read it
+    node_t handed;                  //  Among those whose start is to be answered
     char id [37], company [65];
     uint64_t counted;               //  Bytes of output that its company's quota knows of
     exec_link_t *link;              //  NULL: its place is not known
@@ -61,7 +64,9 @@ struct live {
     bool block;                     //  Its child waits for readers
     bool tty;
     bool stalled;
-    int64_t due_ms;                 //  Of `due`, while it runs
+    int64_t due_ms;                 //  Of `due`, while it runs or is wanted
+    uint8_t *answer;                //  The row, packed, until exec.start is answered
+    size_t answer_size;
     uint8_t *start;                 //  START, packed, until the shim has answered it
     size_t start_size;
     uint8_t *held;                  //  Packed messages behind it, each with its u32 length
@@ -107,6 +112,7 @@ struct execs {
     chunks_t *chunks;
     live_t *lives [EXEC_BUCKETS];
     node_t ended, running;          //  Heads: rows to write
+    node_t wanted, handed;          //  Heads
     exec_link_t *links [EXEC_BUCKETS];
     int64_t links_due_ms;           //  Not later than any link's
     stream_t *streams [EXEC_BUCKETS];
@@ -160,9 +166,35 @@ const char *exec_spool (const execs_t *self, const char *id, arena_t *arena);
 
 //  ---- exec_start.c
 
-//  exec.start, exec.run and its step; a retry of exec.run that waited; the place of an exec is open
-//  (step.done); the start of berthd.
-handler_fn exec_start_ask, exec_rejoin, exec_placed, exec_take_up;
+//  exec.start, exec.run and its step; a retry of one that waited.
+handler_fn exec_start_ask, exec_rejoin;
+
+//  ---- exec_begin.c: from the commit of a start to its shim
+
+//  What the commit leaves to be done.
+typedef struct {
+    const exec_t *row;
+    berth_bytes_t start;            //  START, packed; size 0: its shim has been told before
+    const char *lease, *socket;     //  socket NULL: the place is not open
+    uint64_t generation;
+} begin_t;
+
+const char *exec_socket (const lease_t *lease, arena_t *arena);
+
+//  Behind the commit: a new exec, or one of a berthd before; the same start, asked again.
+effect_call_fn exec_begin, exec_begin_again;
+
+//  The place of an exec is open (step.done); the start of berthd.
+handler_fn exec_placed, exec_take_up;
+
+//  Nobody knows of it but its row, which has no arguments and no environment: those are never
+//  written down. Who asked for it, and was not answered, asks again, and brings them.
+void live_wanted (execs_t *self, live_t *live, const char *reason, const request_t *req);
+//  Its START is with the shim, or it is over: whoever asked can be answered.
+void live_handed (execs_t *self, live_t *live);
+//  Does so, and goes on with those that were wanted and came, or did not.
+void starts_settle (execs_t *self, const request_t *req, effects_t *fx);
+int64_t starts_next_ms (const execs_t *self);
 
 //  ---- exec_ends.c: what a shim or a spool says about an exec, on its way to the row
 
@@ -191,6 +223,8 @@ const char *exec_subject (arena_t *arena, const char *what, const char *id);
 //  in live->start as soon as it has greeted.
 void link_join (execs_t *self, live_t *live, const char *lease, const char *socket,
                 uint64_t generation, const request_t *req);
+//  Tells the shim what stands in live->start, now or once it has greeted.
+void link_start (execs_t *self, live_t *live, const request_t *req);
 //  Takes it out again; a link without execs is closed after a while.
 void link_leave (execs_t *self, live_t *live, int64_t mono_ms);
 //  Sends a message about a running exec; one that has not started gets it as soon as it has.

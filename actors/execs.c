@@ -47,6 +47,7 @@ live_new (execs_t *self, const char *id, const char *company)
     node_init (&live->of_link);
     node_init (&live->due);
     node_init (&live->readers);
+    node_init (&live->handed);
     live->next = *bucket;
     *bucket = live;
     return live;
@@ -79,6 +80,8 @@ live_free (execs_t *self, live_t *live, int64_t mono_ms)
     s_count (self, live, 0);        //  Its row says it from now on
     link_leave (self, live, mono_ms);
     node_leave (&live->due);
+    node_leave (&live->handed);
+    free (live->answer);
     if (live->start)
         explicit_bzero (live->start, live->start_size);
     free (live->start);
@@ -365,6 +368,7 @@ s_ready (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     execs_t *self = actor;
     CHECK (self, EXECS_MAGIC);
     links_ready (self, req, fx);
+    starts_settle (self, req, fx);
     streams_ready (self, req, fx);
     return 0;
 }
@@ -394,6 +398,8 @@ execs_new (const context_t *context, berth_error_t *err)
     self->links_due_ms = self->streams_due_ms = INT64_MAX;
     node_init (&self->ended);
     node_init (&self->running);
+    node_init (&self->wanted);
+    node_init (&self->handed);
     node_init (&self->runnable);
     node_init (&self->starved);
     ENSURE (asprintf (&self->spool, "%s/spool", context->host.state) > 0);

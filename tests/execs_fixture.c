@@ -324,3 +324,11 @@ bytes_of (const char *text)
 {
     return (berth_bytes_t) { (const uint8_t *) text, strlen (text) };
 }
+
+const exec_page_t *
+list_execs (service_t *self, const exec_list_t *list)
+{
+    return hear_ok (self, REQUEST_EXEC_LIST, ask (self, REQUEST_EXEC_LIST, list));
+}
+
+//  Entries of the log about an exec.

@@ -61,6 +61,7 @@ bool is_silent (service_t *self, uint64_t ticket);
 //  exec.start of a shell text; options may be NULL, and its lease, command and script are set.
 const exec_t *start (service_t *self, exec_start_t *options, const char *script);
 const exec_t *wait_end (service_t *self, const char *exec);
+const exec_page_t *list_execs (service_t *self, const exec_list_t *list);
 //  All of a stream by one reply after another, from an offset; follows to the end.
 const char *read_all (service_t *self, const char *exec, exec_stream_t stream, uint64_t from);
 //  exec.read; limit 0: none; credit < 0: without.

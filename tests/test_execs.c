@@ -39,13 +39,6 @@ s_run (service_t *self, exec_start_t *options, const char *script)
     return hear_ok (self, REQUEST_EXEC_RUN, ask (self, REQUEST_EXEC_RUN, options));
 }
 
-static const exec_page_t *
-s_list (service_t *self, const exec_list_t *list)
-{
-    return hear_ok (self, REQUEST_EXEC_LIST, ask (self, REQUEST_EXEC_LIST, list));
-}
-
-//  Entries of the log about an exec.
 static size_t
 s_entries (service_t *self, const char *exec, const char *action)
 {
@@ -223,7 +216,7 @@ test_keys (void **state)
     uint64_t second = ask (self, REQUEST_EXEC_RUN, &options);
     exec_list_t list = { .company = "acme", .lease = self->lease };
     berth_put (exec_list, &list, limit, 2);
-    const exec_page_t *page = s_list (self, &list);
+    const exec_page_t *page = list_execs (self, &list);
     const char *id = page->items.items [0].id;
     assert_int_not_equal (page->items.items [0].state, exec_state_ENDED);
     assert_int_equal (page->items.items [1].state, exec_state_ENDED);
@@ -394,85 +387,6 @@ test_connection_breaks (void **state)
     assert_int_equal (s_entries (self, id, "exec.ended"), 1);
 }
 
-//  The test is `leases` here: it opens the place when it is asked to.
-static void
-s_answer_place (service_t *self, const char *lease_id, const char *why)
-{
-    letter_t letter;
-    zmq_msg_t body, data;
-    zmq_pollitem_t item = { zsock_resolve (self->steps), 0, ZMQ_POLLIN, 0 };
-    assert_true (zmq_poll (&item, 1, WAIT_MS) == 1);
-    assert_int_equal (post_receive (item.socket, &letter, sizeof letter, &body, &data), 0);
-    assert_int_equal (letter.type, REQUEST_LEASE_PLACE);
-    assert_int_equal (letter.answer_to, ACTOR_EXECS);
-    assert_true (letter.deadline_ms > berth_mono_ms ());
-    zmq_msg_close (&body);
-    zmq_msg_close (&data);
-    step_done_t done = { .subject = letter.subject, .step = letter.step, .ok = !why };
-    if (why) {
-        berth_error_t err = { 0 };
-        (void) berth_fail (&err, BERTH_PROVIDER_ERROR, "%s", why);
-        done.error = effects_pack_error (&err, self->arena);
-    }
-    else {
-        lease_t lease;
-        store_txn_t *txn = NULL;
-        assert_ok (store_read (self->store, &txn, &self->err), self->err);
-        assert_ok (lease_get (txn, self->arena, lease_id, &lease, &self->err), self->err);
-        store_txn_destroy (&txn);
-        done.result = berth_pack (&lease_schema, &lease, self->arena);
-    }
-    letter.type = REQUEST_STEP_DONE;
-    letter.roles = ROLE_INTERNAL;
-    letter.deadline_ms = 0;
-    assert_int_equal (post_letter (self->post, ACTOR_EXECS, NULL, INBOX_INTERNAL, &letter,
-                                   berth_pack (&step_done_schema, &done, self->arena),
-                                   (berth_bytes_t) { NULL, 0 }, NULL), 0);
-}
-
-static void
-test_place_on_demand (void **state)
-{
-    service_t *self = *state;
-    const char *lease = service_lease (self, NULL, NULL, lease_state_ACTIVE);
-    exec_start_t options = { .lease = lease };
-    const char *id = start (self, &options, "true")->id;
-    s_answer_place (self, lease, "no disk");
-    const exec_t *row = wait_end (self, id);
-    assert_int_equal (row->cause, exec_cause_START_FAILED);
-    assert_string_equal (row->reason, "no disk");
-
-    //  Its own place, opened when it is needed
-    shim_open_t open = self->place->open;
-    open.place = lease;
-    const char *socket = fixture_path (self->arena, self->place->folder, "s2");
-    const char *folder = fixture_path (self->arena, self->place->folder, "place2");
-    assert_int_equal (mkdir (folder, 0755), 0);
-    open.socket = bytes_of (socket);
-    open.folder = bytes_of (folder);
-    id = start (self, &options, "echo here")->id;
-    shim_opened_t opened;
-    assert_ok (spawner_open (self->place->spawner, &open, berth_mono_ms () + WAIT_MS, self->arena,
-                             &opened, &self->err), self->err);
-    (void) service_lease (self, lease, socket, lease_state_ACTIVE);
-    s_answer_place (self, lease, NULL);
-    assert_string_equal (read_all (self, id, exec_stream_STDOUT, 0), "here\n");
-    assert_int_equal (wait_end (self, id)->cause, exec_cause_EXITED);
-
-    //  And closed under a running exec
-    id = start (self, &options, "echo up; exec sleep 100")->id;
-    uint64_t ticket = stream (self, id, exec_stream_STDOUT, 0, 0, 1000, true);
-    assert_text (hear (self, REQUEST_EXEC_READ, ticket).data, "up\n");
-    assert_ok (shim_link_call_close (socket, 0, berth_mono_ms () + WAIT_MS, &self->err), self->err);
-    assert_int_equal (wait_end (self, id)->cause, exec_cause_LEASE_LOST);
-    assert_true (((const exec_read_end_t *) hear_ok (self, REQUEST_EXEC_READ, ticket))->eof);
-
-    //  What is started now finds no shim
-    id = start (self, &options, "true")->id;
-    row = wait_end (self, id);
-    assert_int_equal (row->cause, exec_cause_START_FAILED);
-}
-
 static void
 test_shim_dies (void **state)
 {
@@ -532,7 +446,7 @@ test_many (void **state)
     size_t seen = 0;
     int64_t newest = INT64_MAX;
     while (true) {
-        const exec_page_t *page = s_list (self, &list);
+        const exec_page_t *page = list_execs (self, &list);
         for (size_t index = 0; index < page->items.count; index++, seen++) {
             assert_true (page->items.items [index].created_at <= newest);
             newest = page->items.items [index].created_at;
@@ -544,7 +458,7 @@ test_many (void **state)
     assert_true (seen >= MANY);
     list = (exec_list_t) { .company = "acme" };
     berth_put (exec_list, &list, state, exec_state_RUNNING);
-    const exec_page_t *page = s_list (self, &list);
+    const exec_page_t *page = list_execs (self, &list);
     assert_int_equal (page->items.count, 0);
     assert_null (page->next);
 }
@@ -567,7 +481,6 @@ main (void)
         cmocka_unit_test (test_deadlines),
         cmocka_unit_test (test_restart),
         cmocka_unit_test (test_connection_breaks),
-        cmocka_unit_test (test_place_on_demand),
         cmocka_unit_test (test_shim_dies),
         cmocka_unit_test (test_many),
     };
