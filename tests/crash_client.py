@@ -5,14 +5,12 @@
 
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
 
-import msgpack
-
 from foreign_bus import Bus, Failed, Follower, Protocol, fail, new_id, same, say
+from killed_service import Service, call as call_service
 
 BERTHD, STATE, KILLS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 RUN = os.path.join(STATE, "run")
@@ -20,53 +18,11 @@ COMPANY = "acme"
 WORK = os.path.join(os.path.dirname(STATE), "work")
 SETTLED = ("released", "expired", "failed")
 LOG = open(os.path.join(os.path.dirname(STATE), "berthd.log"), "ab")
+SERVICE = Service(BERTHD, STATE, LOG)
 
 
-# ---- the service
-
-class Service:
-    def __init__(self):
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [BERTHD, "--state", STATE, "--runtime", RUN, "--test-providers"],
-            stdin=subprocess.DEVNULL, stdout=LOG, stderr=LOG)
-        bus = Bus("ipc://%s/bus.sock" % RUN)
-        call(bus, "bus.ping", {})
-        bus.close()
-
-    def kill(self):
-        self.process.kill()
-        same(-9, self.process.wait(), "end of a killed berthd")
-
-    def stop(self):
-        self.process.terminate()
-        same(0, self.process.wait(timeout=12), "end of a stopped berthd")
-
-
-def call(bus, kind, body, key=None, patience=60):
-    """Asks until there is an answer that is no invitation to try again."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        header = {"deadlineMs": 20000}
-        if key:
-            header["key"] = key
-        number = bus.send(kind, body, **header)
-        wait_until = time.monotonic() + 2
-        while time.monotonic() < wait_until:
-            if not bus.socket.poll(100):
-                continue
-            frames = bus.socket.recv_multipart()
-            head, reply = msgpack.unpackb(frames[0]), msgpack.unpackb(frames[1])
-            if head["id"] != number:
-                continue            # Of a try before
-            if head["status"] == "ok":
-                return reply
-            if not reply["retryable"]:
-                raise Failed(reply)
-            break
-    fail("%s %r: no answer for %d s" % (kind, body, patience))
+def call(*ask):
+    return call_service(SERVICE, *ask)
 
 
 # ---- clients
@@ -102,11 +58,8 @@ class Client(threading.Thread):
         record = row["workspaceRealization"]
         same(record, call(self.bus, "run.realize", body, key)["workspaceRealization"],
              "the record of a retry")
-        cause = "start_failed"      # Killed between its row and its start: it never ran
-        while cause == "start_failed":
-            end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
-                                              "command": "cat", "args": ["file"]}, new_id())
-            cause = end["exec"]["cause"]
+        end = call(self.bus, "exec.run", {"companyId": COMPANY, "leaseId": lease,
+                                          "command": "cat", "args": ["file"]}, new_id())
         same("exited", end["exec"]["cause"], "how the exec of a run ended: %r" % end)
         same(b"content", end["stdout"], "what it wrote: %r" % end)
         same(0, end["exec"]["exitCode"], "its end")
@@ -224,7 +177,7 @@ def main():
     os.mkdir(WORK)
     with open(os.path.join(WORK, "file"), "w") as file:
         file.write("content")
-    service = Service()
+    service = SERVICE
     service.start()
     bus = Bus("ipc://%s/bus.sock" % RUN, None)
     protocol = Protocol(call(bus, "bus.describe", {}))
