@@ -182,6 +182,7 @@ BERTH_SCHEMA (workspace_realize, WORKSPACE_REALIZE, 0, "A workspace to realize."
 BERTH_ENUM_TABLE (shim_op, SHIM_OP);
 BERTH_SCHEMA (shim_message, SHIM_MESSAGE, 0, "Between berthd and a shim.");
 BERTH_SCHEMA (shim_limits, SHIM_LIMITS, 0, "A place's walls in numbers.");
+BERTH_SCHEMA (shim_dress, SHIM_DRESS, 0, "What a shim executes in advance.");
 BERTH_SCHEMA (shim_open, SHIM_OPEN, 0, "How a shim opens a place.");
 BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
 BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends its place without it.");
@@ -236,7 +237,7 @@ static const berth_schema_t *const s_schemas [] = {
     &place_close_schema, &place_realize_schema, &place_realized_schema, &place_return_schema,
     &place_probe_schema, &step_done_schema, &step_progress_schema, &lease_place_schema,
     &lease_realized_schema, &workspace_realize_schema, &shim_message_schema, &shim_limits_schema,
-    &shim_open_schema, &shim_opened_schema,
+    &shim_dress_schema, &shim_open_schema, &shim_opened_schema,
 };
 
 const berth_schema_t *

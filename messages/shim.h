@@ -88,7 +88,21 @@ BERTH_MESSAGE (shim_message, SHIM_MESSAGE);
 //  How a shim is told to open a place: a length (4 bytes, little endian) and one packed shim_open
 //  on the spawner's call (see providers/spawner.h), answered by one packed shim_opened in the same
 //  form; the caller then sends one byte to take the place. A call that closes before that byte
-//  makes the shim close what it opened.
+//  makes the shim close what it opened. A call may begin with one packed shim_dress, long before
+//  its shim_open, of which it is a part: then the program is executed at once, and waits for the
+//  arguments that come by its descriptors.
+#define SHIM_DRESS(F, T) \
+    F (T, U64,   v,         "v",         REQUIRED, 0, "SHIM_VERSION.") \
+    F (T, BLOBS, argv,      "argv",      REQUIRED, 4096, "As in shim_open.") \
+    F (T, BLOBS, env,       "env",       REQUIRED, 64, "As in shim_open.") \
+    F (T, BOOL,  seccomp,   "seccomp",   OPTIONAL, 0, "A filter will come.") \
+    F (T, BOOL,  own_network, "ownNetwork", OPTIONAL, 0, "As in shim_open.") \
+    F (T, U64,   uid,       "uid",       OPTIONAL, 0, "As in shim_open.")
+BERTH_MESSAGE (shim_dress, SHIM_DRESS);
+
+//  The byte that a call's descriptor comes with: what the call says first.
+enum { SHIM_CALL_OPEN = 'C', SHIM_CALL_DRESS = 'D' };
+
 #define SHIM_LIMITS(F, T) \
     F (T, U64,   memory_bytes, "memoryBytes", OPTIONAL, 0, "Of all processes of the place.") \
     F (T, U64,   pids,      "pids",      OPTIONAL, 0, "Processes and threads at once.") \

@@ -1,6 +1,7 @@
 //  places.c - owns the folders of places: how they are made, recorded, found and removed.
 
 #include "places.h"
+#include "places_spare.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -36,8 +37,7 @@ struct places {
     unsigned magic;
     char *provider, *install;
     char *state, *folder, *sockets;     //  <state>, <state>/places, <runtime>/p
-    char *spare;                        //  <state>/places-spare-<provider>: a folder for the next
-                                        //  place, made in advance
+    spare_t *spare;                     //  In <state>/places-spare-<provider>
     spawner_t *spawner;
     uint32_t uid_first, uid_count;
 
@@ -47,10 +47,6 @@ struct places {
     uint8_t *uids;                      //  A bit each: taken
     uint32_t uid_next;
     bool uids_read;                     //  Those of the places that were there before us
-    enum { SPARE_NONE, SPARE_MADE, SPARE_READY } spare_state;
-    uint64_t spare_uid;                 //  Whose it is, if places have uids of their own
-    bool spare_owned;                   //  It has one
-    bool own_uids;                      //  The last place that was made had one
     pthread_mutex_t reading;            //  Held while they are read, before `lock`
 };
 
@@ -223,53 +219,30 @@ places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t
 //  ---------------------------------------------------------------------------------------------
 //  Making and removing
 
-//  ---- one folder in advance: making it costs a millisecond, a rename nothing
-
 void
 places_prepare (places_t *self)
 {
     CHECK (self, PLACES_MAGIC);
-    pthread_mutex_lock (&self->lock);
-    bool wanted = self->spare_state == SPARE_NONE;
-    if (wanted)
-        self->spare_state = SPARE_MADE;         //  By us: nobody else touches it meanwhile
-    bool own_uids = self->own_uids;
-    pthread_mutex_unlock (&self->lock);
-    if (!wanted)
+    bool own_uid;
+    if (!spare_begin (self->spare, &own_uid))
         return;
     own (arena) arena = arena_new ();
-    berth_error_t err = { 0 };
+    berth_error_t err = { 0 };                  //  Best effort: places are made without it
     place_t place = { 0 };
-    bool ready = !own_uids || s_uid_take (self, &place.record.uid, &err) == 0;
-    if (ready && own_uids)
-        berth_put (place_record, &place.record, uid, place.record.uid);
-    if (ready && places_folder_fill (&place, self->spare, arena, &err)) {
-        (void) tree_remove (self->spare, NULL); //  Best effort: places are made without it
-        s_uid_mark (self, place.record.uid, false);
-        ready = false;
+    uint64_t uid = 0;
+    if (own_uid && s_uid_take (self, &uid, &err)) {
+        spare_failed (self->spare);
+        return;
     }
-    pthread_mutex_lock (&self->lock);
-    self->spare_state = ready ? SPARE_READY : SPARE_NONE;
-    self->spare_uid = place.record.uid;
-    self->spare_owned = own_uids;
-    pthread_mutex_unlock (&self->lock);
-}
-
-//  Gives the folder that was made in advance another name, with its uid: false if there is none
-//  that fits.
-static bool
-s_take_spare (places_t *self, const places_how_t *how, const char *folder, uint64_t *ret_uid)
-{
-    pthread_mutex_lock (&self->lock);
-    bool taken = self->spare_state == SPARE_READY && !how->disk_mb
-              && how->own_uids == self->spare_owned && rename (self->spare, folder) == 0;
-    if (taken) {
-        *ret_uid = self->spare_uid;
-        self->spare_state = SPARE_NONE;
+    if (own_uid)
+        berth_put (place_record, &place.record, uid, uid);
+    if (places_folder_fill (&place, spare_folder (self->spare), arena, &err)) {
+        (void) tree_remove (spare_folder (self->spare), NULL);
+        s_uid_mark (self, uid, false);
+        spare_failed (self->spare);
+        return;
     }
-    self->own_uids = how->own_uids;
-    pthread_mutex_unlock (&self->lock);
-    return taken;
+    spare_made (self->spare, own_uid ? &uid : NULL);
 }
 
 int
@@ -292,7 +265,7 @@ places_make (places_t *self, const place_open_t *ask, const places_how_t *how, a
     uint64_t uid = 0;
     const char *folder = arena_printf (arena, "%s/" NEW_PREFIX "%s.%s", self->folder, ask->lease,
                                        self->provider);
-    bool fresh = !s_take_spare (self, how, folder, &uid);
+    bool fresh = how->disk_mb || !spare_take (self->spare, how->own_uids, folder, &uid);
     if (fresh && how->own_uids && s_uid_take (self, &uid, err))
         return -1;
     if (how->own_uids)
@@ -450,10 +423,17 @@ places_provider (const places_t *self)
     return self->provider;
 }
 
-spawner_t *
-places_spawner (const places_t *self)
+int
+places_shim (places_t *self, const shim_open_t *open, int64_t deadline_ms, arena_t *arena,
+             shim_opened_t *ret_opened, berth_error_t *err)
 {
-    return self->spawner;
+    CHECK (self, PLACES_MAGIC);
+    int call = spare_take_shim (self->spare, open, arena);
+    berth_error_t stale = { 0 };                //  It may have ended meanwhile: then another one
+    if (call >= 0 && spawner_open_on (&call, open, deadline_ms, arena, ret_opened, &stale) == 0)
+        return 0;
+    *ret_opened = (shim_opened_t) { 0 };
+    return spawner_open (self->spawner, open, deadline_ms, arena, ret_opened, err);
 }
 
 static char *
@@ -495,8 +475,9 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     self->state = state;
     self->folder = s_join (state, "/places");
     self->sockets = s_join (host->runtime, "/p");
-    self->spare = s_join (arena_printf (arena, "%s-spare-", self->folder), provider);
     self->spawner = host->spawner;
+    self->spare = spare_new (arena_printf (arena, "%s-spare-%s", self->folder, provider),
+                             self->spawner);
     self->uid_first = host->uid_first;
     self->uid_count = host->uid_count < UIDS_MAX ? host->uid_count : UIDS_MAX;
     self->uids = calloc (1, self->uid_count / 8 + 1);
@@ -509,7 +490,6 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     pthread_cond_init (&self->yielded, &clock);
     pthread_condattr_destroy (&clock);
 
-    (void) tree_remove (self->spare, NULL);     //  If it is there all the same, nothing is made
     mode_t mode = geteuid () == 0 ? 0711 : 0700;
     if (s_make_folder (self->folder, mode, err) || s_make_folder (self->sockets, 0700, err)
         || s_each (self, s_sweep, arena, err))
@@ -525,7 +505,7 @@ places_destroy (places_t **self_p)
     if (!self)
         return;
     CHECK (self, PLACES_MAGIC);
-    (void) tree_remove (self->spare, NULL);     //  Else the next start does
+    spare_destroy (&self->spare);
     pthread_cond_destroy (&self->yielded);
     pthread_mutex_destroy (&self->lock);
     pthread_mutex_destroy (&self->reading);
@@ -534,7 +514,6 @@ places_destroy (places_t **self_p)
     free (self->state);
     free (self->folder);
     free (self->sockets);
-    free (self->spare);
     free (self->uids);
     self->magic = 0;
     free (self);

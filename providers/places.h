@@ -73,7 +73,6 @@ void places_destroy (places_t **self_p);
 //  Where the host's state stands, without links.
 const char *places_state (const places_t *self);
 const char *places_provider (const places_t *self);
-spawner_t *places_spawner (const places_t *self);
 
 //  ---- the verbs, with the contract of provider.h
 
@@ -151,8 +150,13 @@ void places_folder_leave (const char *folder);
 
 //  ---- places.c again
 
-//  Makes the folder of the next place in advance; best effort, at a time when nobody waits.
+//  Makes the folder of the next place in advance, and has a shim wait for it; best effort, at a
+//  time when nobody waits.
 void places_prepare (places_t *self);
+
+//  Has a shim open the place: the one that waits for it, else another.
+int places_shim (places_t *self, const shim_open_t *open, int64_t deadline_ms, arena_t *arena,
+                 shim_opened_t *ret_opened, berth_error_t *err);
 
 //  Writes the record anew, in one write.
 int places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t *err);

@@ -43,7 +43,7 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
         return -1;
 
     shim_opened_t opened = { 0 };
-    if (spawner_open (places_spawner (self), open, deadline_ms, arena, &opened, err))
+    if (places_shim (self, open, deadline_ms, arena, &opened, err))
         return -1;
 
     place_opened_t answer = { 0 };

@@ -64,6 +64,18 @@ s_wait (int fd, short events, int64_t deadline, berth_error_t *err)
     }
 }
 
+shim_dress_t
+shim_dress_of (const shim_open_t *open)
+{
+    shim_dress_t dress = { .v = SHIM_VERSION, .argv = open->argv, .env = open->env };
+    berth_put (shim_dress, &dress, v, SHIM_VERSION);
+    berth_put (shim_dress, &dress, seccomp, open->seccomp.size > 0);
+    berth_put (shim_dress, &dress, own_network, open->own_network);
+    if (berth_has (shim_open, open, uid))
+        berth_put (shim_dress, &dress, uid, open->uid);
+    return dress;
+}
+
 int
 shim_link_open (const char *socket_path, int64_t deadline_mono_ms, shim_link_t **ret_self,
                 berth_error_t *err)

@@ -11,6 +11,9 @@
 
 typedef struct shim_link shim_link_t;
 
+//  The part of a place's description that a shim can be told in advance.
+shim_dress_t shim_dress_of (const shim_open_t *open);
+
 //  Connects and checks that the shim runs as our own user. Its HELLO is the first message.
 //  Errors: not_found (nobody listens there), forbidden (somebody else does), provider_timeout.
 int shim_link_open (const char *socket_path, int64_t deadline_mono_ms, shim_link_t **ret_self,

@@ -42,9 +42,8 @@ typedef union {
 } rights_t;
 
 static bool
-s_send_fd (int socket, int fd, int flags)
+s_send_fd (int socket, int fd, uint8_t byte, int flags)
 {
-    uint8_t byte = 'C';
     rights_t rights;
     memset (&rights, 0, sizeof rights);
     struct iovec part = { &byte, 1 };
@@ -64,13 +63,12 @@ s_send_fd (int socket, int fd, int flags)
     return sent == 1;
 }
 
-//  A descriptor; -1: the other side is gone, -2: none came.
+//  A descriptor and the byte it came with; -1: the other side is gone, -2: none came.
 static int
-s_receive_fd (int socket)
+s_receive_fd (int socket, uint8_t *ret_byte)
 {
-    uint8_t byte;
     rights_t rights;
-    struct iovec part = { &byte, 1 };
+    struct iovec part = { ret_byte, 1 };
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1,
         .msg_control = rights.bytes, .msg_controllen = sizeof rights.bytes
@@ -148,14 +146,14 @@ s_unpark (yard_t *self, size_t index)
 //  Gives a call to the shim that has been parked longest. If there is none the call's socket
 //  closes, and that is the answer.
 static void
-s_hand_over (yard_t *self, int call)
+s_hand_over (yard_t *self, int call, uint8_t byte)
 {
     self->asked = true;
     bool given = false;
     for (int tries = 0; !given && tries < PARKED_MAX; tries++) {
         if (!self->parked_count && !s_park (self))
             break;
-        given = s_send_fd (self->parked [0].control, call, MSG_DONTWAIT);
+        given = s_send_fd (self->parked [0].control, call, byte, MSG_DONTWAIT);
         s_unpark (self, 0);
     }
     close (call);
@@ -192,11 +190,12 @@ s_spawner (yard_t *self)
         if (wait [1].revents)
             s_reap (self);
         if (wait [0].revents) {
-            int call = s_receive_fd (CONTROL);
+            uint8_t byte;
+            int call = s_receive_fd (CONTROL, &byte);
             if (call == -1)
                 return;                         //  Who is parked sees the end of its socket
             if (call >= 0)
-                s_hand_over (self, call);
+                s_hand_over (self, call, byte);
         }
         else if (count == 0 && short_of) {
             (void) s_park (self);
@@ -398,15 +397,21 @@ s_read_all (int fd, uint8_t *data, size_t size, int64_t deadline, berth_error_t 
 }
 
 static int
-s_call (int call, const shim_open_t *open, int64_t deadline, arena_t *arena,
-        shim_opened_t *ret_opened, berth_error_t *err)
+s_say (int call, berth_bytes_t frame, int64_t deadline, berth_error_t *err)
 {
-    berth_bytes_t frame = berth_pack (&shim_open_schema, open, arena);
     uint32_t length = (uint32_t) frame.size;
     if (frame.size > SHIM_FRAME_MAX)
         return berth_fail (err, BERTH_INVALID, "the place's description is too large");
-    if (s_write_all (call, (const uint8_t *) &length, sizeof length, deadline, err)
-    || s_write_all (call, frame.data, frame.size, deadline, err)
+    return s_write_all (call, (const uint8_t *) &length, sizeof length, deadline, err)
+        || s_write_all (call, frame.data, frame.size, deadline, err) ? -1 : 0;
+}
+
+static int
+s_call (int call, const shim_open_t *open, int64_t deadline, arena_t *arena,
+        shim_opened_t *ret_opened, berth_error_t *err)
+{
+    uint32_t length;
+    if (s_say (call, berth_pack (&shim_open_schema, open, arena), deadline, err)
     || s_read_all (call, (uint8_t *) &length, sizeof length, deadline, err))
         return -1;
     if (length == 0 || length > ANSWER_MAX)
@@ -424,18 +429,70 @@ s_call (int call, const shim_open_t *open, int64_t deadline, arena_t *arena,
     return s_write_all (call, (const uint8_t *) "T", 1, deadline, err);
 }
 
-//  Tells the shim to give up, and sees it gone: what it takes back can't be what comes next.
-static void
-s_give_up (int call)
+void
+spawner_hang_up (int *call_p)
 {
+    if (*call_p < 0)
+        return;
     int64_t deadline = berth_mono_ms () + GIVE_UP_MS;
     char rest [256];
-    (void) shutdown (call, SHUT_WR);
-    while (s_wait (call, POLLIN, deadline, NULL) == 0) {
-        ssize_t got = recv (call, rest, sizeof rest, MSG_DONTWAIT);
+    (void) shutdown (*call_p, SHUT_WR);
+    while (s_wait (*call_p, POLLIN, deadline, NULL) == 0) {
+        ssize_t got = recv (*call_p, rest, sizeof rest, MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
             break;
     }
+    close (*call_p);
+    *call_p = -1;
+}
+
+//  Our end of a call that a shim has, or will have.
+static int
+s_dial (spawner_t *self, uint8_t byte, int64_t deadline, int *ret_call, berth_error_t *err)
+{
+    int pair [2];
+    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return berth_fail_errno (err, BERTH_INTERNAL, "no socket for the call can be made");
+    int rc = 0;
+    while (rc == 0 && !s_send_fd (self->control, pair [1], byte, MSG_DONTWAIT))
+        if (errno == EAGAIN)
+            rc = s_wait (self->control, POLLOUT, deadline, err);
+        else
+            rc = berth_fail (err, BERTH_PROVIDER_UNAVAILABLE, "the spawner is gone");
+    close (pair [1]);
+    *ret_call = pair [0];
+    if (rc)
+        spawner_hang_up (ret_call);
+    return rc;
+}
+
+int
+spawner_dress (spawner_t *self, berth_bytes_t dress, int64_t deadline_mono_ms, int *ret_call,
+               berth_error_t *err)
+{
+    CHECK (self, SPAWNER_MAGIC);
+    int call;
+    if (s_dial (self, SHIM_CALL_DRESS, deadline_mono_ms, &call, err))
+        return -1;
+    if (s_say (call, dress, deadline_mono_ms, err)) {
+        spawner_hang_up (&call);
+        return -1;
+    }
+    *ret_call = call;
+    return 0;
+}
+
+int
+spawner_open_on (int *call_p, const shim_open_t *open, int64_t deadline_mono_ms, arena_t *arena,
+                 shim_opened_t *ret_opened, berth_error_t *err)
+{
+    if (s_call (*call_p, open, deadline_mono_ms, arena, ret_opened, err)) {
+        spawner_hang_up (call_p);
+        return -1;
+    }
+    close (*call_p);
+    *call_p = -1;
+    return 0;
 }
 
 int
@@ -443,20 +500,7 @@ spawner_open (spawner_t *self, const shim_open_t *open, int64_t deadline_mono_ms
               shim_opened_t *ret_opened, berth_error_t *err)
 {
     CHECK (self, SPAWNER_MAGIC);
-    int pair [2];
-    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        return berth_fail_errno (err, BERTH_INTERNAL, "no socket for the call can be made");
-    int rc = 0;
-    while (rc == 0 && !s_send_fd (self->control, pair [1], MSG_DONTWAIT))
-        if (errno == EAGAIN)
-            rc = s_wait (self->control, POLLOUT, deadline_mono_ms, err);
-        else
-            rc = berth_fail (err, BERTH_PROVIDER_UNAVAILABLE, "the spawner is gone");
-    close (pair [1]);
-    if (rc == 0)
-        rc = s_call (pair [0], open, deadline_mono_ms, arena, ret_opened, err);
-    if (rc)
-        s_give_up (pair [0]);
-    close (pair [0]);
-    return rc;
+    int call;
+    return s_dial (self, SHIM_CALL_OPEN, deadline_mono_ms, &call, err)
+        || spawner_open_on (&call, open, deadline_mono_ms, arena, ret_opened, err) ? -1 : 0;
 }

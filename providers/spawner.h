@@ -38,6 +38,20 @@ void spawner_destroy (spawner_t **self_p);
 int spawner_open (spawner_t *self, const shim_open_t *open, int64_t deadline_mono_ms,
                   arena_t *arena, shim_opened_t *ret_opened, berth_error_t *err);
 
+//  Has a shim execute in advance what opens a place, a packed shim_dress; it waits for the rest of
+//  the call, which is *ret_call: to be spent by spawner_open_on or spawner_hang_up. Any thread.
+int spawner_dress (spawner_t *self, berth_bytes_t dress, int64_t deadline_mono_ms, int *ret_call,
+                   berth_error_t *err);
+
+//  Opens a place like spawner_open, by the shim of that call, which is spent whatever comes of it.
+//  Errors: those of spawner_open; provider_error, too, if `open` is not what the shim was told.
+int spawner_open_on (int *call_p, const shim_open_t *open, int64_t deadline_mono_ms, arena_t *arena,
+                     shim_opened_t *ret_opened, berth_error_t *err);
+
+//  Tells the shim of a call to give up, and waits until it is gone, at most three seconds: what it
+//  takes back can't be what comes next. Sets *call_p to -1; -1 is fine.
+void spawner_hang_up (int *call_p);
+
 //  Finds a program of ours (berth-shim, berth-init): beside the running one, in the folder above
 //  (tests), where `cmake --install` puts it as seen from there, else in PATH. Any thread. Errors:
 //  not_found.

@@ -25,7 +25,7 @@ s_set_up (shim_t *self, const char *install)
     self->keep = arena_new ();
     self->scratch = arena_new ();
     ENSURE (self->poll >= 0);
-    self->launcher = self->init_pidfd = self->log = -1;
+    self->launcher = self->args = self->seccomp = self->init_pidfd = self->log = -1;
     self->init.fd = self->log_pipe.fd = self->call.fd = self->listener.fd = -1;
     self->walls_watch.fd = -1;
     (void) setsid ();

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -24,14 +23,10 @@
 
 //  Where the launcher puts descriptors, and what {..} becomes.
 enum { FD_INIT = 3, FD_ARGS, FD_SECCOMP, FD_INFO, FD_END };
-enum { PART_LOG, PART_INIT, PART_NULL, PART_FRAME, PART_ARGS, PART_SECCOMP, PARTS };
+enum { PART_LOG, PART_INIT, PART_NULL, PART_ARGS, PART_SECCOMP, PARTS };
+enum { DRESS_MAX = 65536, PIPE_USUAL = 65536 };
 
-typedef struct {
-    uint32_t frame_size;
-    uint32_t parts;                 //  Descriptors that come along, in the order above
-    uint32_t by_rlimits;            //  Memory and processes are limited by rlimits
-} launch_t;
-
+//  The first byte says which descriptors come along: a packed shim_dress is behind it.
 typedef union {
     char bytes [CMSG_SPACE (PARTS * sizeof (int))];
     struct cmsghdr align;
@@ -86,38 +81,11 @@ s_give_up (const char *what)
 }
 
 static void
-s_rlimit (int which, uint64_t value, const char *what)
+s_change_user (const shim_dress_t *dress, const char *program)
 {
-    struct rlimit limit = { value, value };
-    if (setrlimit (which, &limit))
-        s_give_up (what);
-}
-
-static void
-s_limit (const shim_open_t *open, bool by_rlimits)
-{
-    const shim_limits_t *limits = open->limits;
-    struct rlimit none = { 0, 0 };
-    (void) setrlimit (RLIMIT_CORE, &none);          //  The host's core handler is not the place's
-    if (!limits)
+    if (!berth_has (shim_dress, dress, uid))
         return;
-    if (limits->cpu_seconds)
-        s_rlimit (RLIMIT_CPU, limits->cpu_seconds, "CPU time cannot be limited");
-    if (limits->file_bytes)
-        s_rlimit (RLIMIT_FSIZE, limits->file_bytes, "the size of files cannot be limited");
-    if (by_rlimits && limits->memory_bytes)
-        s_rlimit (RLIMIT_AS, limits->memory_bytes, "memory cannot be limited");
-    //  Counted by user: only a user that is the place's own can be limited so
-    if (by_rlimits && limits->pids && berth_has (shim_open, open, uid))
-        s_rlimit (RLIMIT_NPROC, limits->pids, "processes cannot be limited");
-}
-
-static void
-s_change_user (const shim_open_t *open, const char *program)
-{
-    if (!berth_has (shim_open, open, uid))
-        return;
-    uid_t uid = (uid_t) open->uid;
+    uid_t uid = (uid_t) dress->uid;
     if (setgroups (0, NULL) || setresgid (uid, uid, uid) || setresuid (uid, uid, uid))
         s_give_up ("the place's user cannot be taken on");
     struct stat status;
@@ -126,27 +94,27 @@ s_change_user (const shim_open_t *open, const char *program)
         s_give_up ("no_new_privs cannot be set");
 }
 
-//  Puts descriptors at their numbers and closes all others.
+//  Puts descriptors at their numbers and closes all others. -1: it did not come.
 static void
-s_arrange (const int *parts, size_t count)
+s_arrange (const int *parts)
 {
     static const int numbers [PARTS] = {
         [PART_LOG] = STDERR_FILENO, [PART_INIT] = FD_INIT, [PART_NULL] = STDIN_FILENO,
-        [PART_FRAME] = -1, [PART_ARGS] = FD_ARGS, [PART_SECCOMP] = FD_SECCOMP
+        [PART_ARGS] = FD_ARGS, [PART_SECCOMP] = FD_SECCOMP
     };
     int high [PARTS];
-    for (size_t index = 0; index < count; index++) {
-        high [index] = fcntl (parts [index], F_DUPFD, FD_END);      //  Out of the way
-        if (high [index] < 0)
+    for (size_t index = 0; index < PARTS; index++) {
+        high [index] = parts [index] < 0 ? -1 : fcntl (parts [index], F_DUPFD, FD_END);
+        if (parts [index] >= 0 && high [index] < 0)
             s_give_up ("descriptors cannot be arranged");
     }
-    for (size_t index = 0; index < count; index++)
-        if (numbers [index] >= 0 && dup2 (high [index], numbers [index]) < 0)
+    for (size_t index = 0; index < PARTS; index++)
+        if (high [index] < 0)
+            close (numbers [index]);            //  Maybe something else's
+        else if (dup2 (high [index], numbers [index]) < 0)
             s_give_up ("descriptors cannot be arranged");
     if (dup2 (high [PART_LOG], STDOUT_FILENO) < 0 || dup2 (high [PART_NULL], FD_INFO) < 0)
         s_give_up ("descriptors cannot be arranged");
-    for (size_t index = count; index < PARTS; index++)
-        close (numbers [index]);                    //  Not given, and maybe something else's
     if (syscall (SYS_close_range, (unsigned) FD_END, ~0u, 0))
         s_give_up ("descriptors cannot be closed");
 }
@@ -183,41 +151,38 @@ s_leave_network (void)
 
 //  Stays in the network that was made, or goes back, as the place asks.
 static void
-s_choose_network (const shim_open_t *open, int home)
+s_choose_network (const shim_dress_t *dress, int home)
 {
-    if (open->own_network && home < 0) {
+    if (dress->own_network && home < 0) {
         if (unshare (CLONE_NEWNET))
             s_give_up ("wall 'network': no network namespace can be made");
         if (!s_lo_up ())
             s_give_up ("wall 'network': lo cannot be brought up");
     }
-    else if (!open->own_network && home >= 0 && setns (home, CLONE_NEWNET))
+    else if (!dress->own_network && home >= 0 && setns (home, CLONE_NEWNET))
         s_give_up ("the host's network cannot be entered again");
     if (home >= 0)
         close (home);
 }
 
 static void
-s_become (const launch_t *launch, const int *parts, int home)
+s_become (berth_bytes_t frame, const int *parts, int home)
 {
     dup2 (parts [PART_LOG], STDERR_FILENO);
     arena_t *arena = arena_new ();
-    shim_open_t open;
+    shim_dress_t dress;
     berth_error_t err = { 0 };
-    void *frame = mmap (NULL, launch->frame_size, PROT_READ, MAP_PRIVATE, parts [PART_FRAME], 0);
-    if (frame == MAP_FAILED)
-        s_give_up ("the launcher cannot read what to launch");
-    if (berth_unpack_own (&shim_open_schema, (berth_bytes_t) { frame, launch->frame_size }, arena,
-                          &open, &err)) {
+    if (berth_unpack_own (&shim_dress_schema, frame, arena, &dress, &err)) {
         fprintf (stderr, "%s\n", err.text);
         _exit (127);
     }
-    char **argv = s_texts (arena, open.argv);
-    char **env = s_texts (arena, open.env);
-    s_choose_network (&open, home);
-    s_arrange (parts, launch->parts);
-    s_limit (&open, launch->by_rlimits);
-    s_change_user (&open, argv [0]);
+    char **argv = s_texts (arena, dress.argv);
+    char **env = s_texts (arena, dress.env);
+    struct rlimit none = { 0, 0 };
+    (void) setrlimit (RLIMIT_CORE, &none);          //  The host's core handler is not the place's
+    s_choose_network (&dress, home);
+    s_arrange (parts);
+    s_change_user (&dress, argv [0]);
     environ = env;
     execvp (argv [0], argv);
     char what [256];
@@ -248,9 +213,9 @@ s_launcher (int socket)
     syscall (SYS_close_range, FD_INIT + 1, ~0u, 0);
     s_clean_slate ();
     int home = s_leave_network ();
-    launch_t launch;
+    static uint8_t bytes [1 + DRESS_MAX];
     rights_t rights;
-    struct iovec part = { &launch, sizeof launch };
+    struct iovec part = { bytes, sizeof bytes };
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1,
         .msg_control = rights.bytes, .msg_controllen = sizeof rights.bytes
@@ -260,11 +225,13 @@ s_launcher (int socket)
         got = recvmsg (FD_INIT, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && errno == EINTR);
     struct cmsghdr *header = CMSG_FIRSTHDR (&message);
-    if (got != (ssize_t) sizeof launch || !header)
+    if (got <= 1 || !header)
         _exit (0);                                  //  There was no call
-    int parts [PARTS];
-    memcpy (parts, CMSG_DATA (header), launch.parts * sizeof (int));
-    s_become (&launch, parts, home);
+    int came [PARTS], parts [PARTS];
+    memcpy (came, CMSG_DATA (header), header->cmsg_len - CMSG_LEN (0));
+    for (size_t index = 0, next = 0; index < PARTS; index++)
+        parts [index] = bytes [0] & 1u << index ? came [next++] : -1;
+    s_become ((berth_bytes_t) { bytes + 1, (size_t) got - 1 }, parts, home);
 }
 
 //  ---- the shim's side
@@ -288,28 +255,136 @@ shim_launcher_start (shim_t *self, berth_error_t *err)
 }
 
 static int
-s_memory_file (const char *name, const void *data, size_t size, berth_error_t *err)
+s_send (shim_t *self, berth_bytes_t frame, const int *parts, berth_error_t *err)
 {
-    int file = memfd_create (name, MFD_CLOEXEC);
-    size_t done = 0;
-    while (file >= 0 && done < size) {
-        ssize_t more = write (file, (const uint8_t *) data + done, size - done);
-        if (more < 0 && errno != EINTR) {
-            close (file);
-            file = -1;
+    rights_t rights;
+    memset (&rights, 0, sizeof rights);
+    uint8_t which = 0;
+    int given [PARTS];
+    size_t count = 0;
+    for (size_t index = 0; index < PARTS; index++)
+        if (parts [index] >= 0) {
+            which |= (uint8_t) (1u << index);
+            given [count++] = parts [index];
         }
-        else if (more > 0)
-            done += (size_t) more;
+    struct iovec part [2] = { { &which, 1 }, { (void *) (uintptr_t) frame.data, frame.size } };
+    struct msghdr message = {
+        .msg_iov = part, .msg_iovlen = 2, .msg_control = rights.bytes,
+        .msg_controllen = CMSG_SPACE (count * sizeof (int))
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR (&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN (count * sizeof (int));
+    memcpy (CMSG_DATA (header), given, count * sizeof (int));
+    if (sendmsg (self->launcher, &message, MSG_NOSIGNAL) != (ssize_t) (1 + frame.size))
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the launcher is gone");
+    return 0;
+}
+
+//  A pipe: the inner end is *ret_inner, the outer one never makes us wait.
+static int
+s_pipe (int *ret_inner, int *ret_outer)
+{
+    int pair [2];
+    if (pipe2 (pair, O_CLOEXEC))
+        return -1;
+    *ret_inner = pair [0];
+    *ret_outer = pair [1];
+    return fcntl (pair [1], F_SETFL, O_NONBLOCK);
+}
+
+int
+shim_launch (shim_t *self, const shim_dress_t *dress, berth_error_t *err)
+{
+    int parts [PARTS] = { -1, -1, -1, -1, -1 };
+    int log [2] = { -1, -1 }, init [2] = { -1, -1 };
+    int rc = -1;
+    int yes = 1;
+    bool args = false;
+    for (size_t index = 0; index < dress->argv.count; index++) {
+        berth_bytes_t word = dress->argv.items [index];
+        args |= memmem (word.data, word.size, "{ARGS_FD}", 9) != NULL;
     }
-    if (file < 0)
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "memory for %s cannot be had", name);
-    lseek (file, 0, SEEK_SET);
-    return file;
+    berth_bytes_t frame = berth_pack (&shim_dress_schema, dress, self->scratch);
+    if (frame.size > DRESS_MAX)
+        return berth_fail (err, BERTH_INVALID, "what the shim is to execute is too large");
+    if (pipe2 (log, O_CLOEXEC) || fcntl (log [0], F_SETFL, O_NONBLOCK)
+    || socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, init)
+    || setsockopt (init [0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes)
+    || (parts [PART_NULL] = open ("/dev/null", O_RDWR | O_CLOEXEC)) < 0
+    || (args && s_pipe (&parts [PART_ARGS], &self->args))
+    || (dress->seccomp && s_pipe (&parts [PART_SECCOMP], &self->seccomp)))
+        (void) berth_fail_errno (err, BERTH_PROVIDER_ERROR,
+                                 "descriptors for the place cannot be made");
+    else {
+        parts [PART_LOG] = log [1];
+        parts [PART_INIT] = init [1];
+        rc = s_send (self, frame, parts, err);
+    }
+    log [1] = init [1] = -1;
+    for (size_t index = 0; index < PARTS; index++)
+        if (parts [index] >= 0)
+            close (parts [index]);
+    self->log_pipe.fd = log [0];
+    self->init.fd = init [0];
+    close (self->launcher);
+    self->launcher = -1;
+    return rc;
+}
+
+//  ---- what only the place's own description says
+
+static int
+s_rlimit (pid_t process, int which, uint64_t value, const char *what, berth_error_t *err)
+{
+    struct rlimit limit = { value, value };
+    return prlimit (process, which, &limit, NULL)
+        ? berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the walls cannot be built: %s", what) : 0;
+}
+
+static int
+s_limit (const shim_t *self, bool by_rlimits, berth_error_t *err)
+{
+    const shim_limits_t *limits = self->open.limits;
+    if (!limits)
+        return 0;
+    pid_t walls = self->walls;
+    if ((limits->cpu_seconds
+         && s_rlimit (walls, RLIMIT_CPU, limits->cpu_seconds, "CPU time cannot be limited", err))
+    || (limits->file_bytes
+        && s_rlimit (walls, RLIMIT_FSIZE, limits->file_bytes, "the size of files cannot be limited",
+                     err))
+    || (by_rlimits && limits->memory_bytes
+        && s_rlimit (walls, RLIMIT_AS, limits->memory_bytes, "memory cannot be limited", err)))
+        return -1;
+    //  Counted by user: only a user that is the place's own can be limited so
+    if (by_rlimits && limits->pids && berth_has (shim_open, &self->open, uid))
+        return s_rlimit (walls, RLIMIT_NPROC, limits->pids, "processes cannot be limited", err);
+    return 0;
+}
+
+//  Writes all and closes: who reads it waits for the end.
+static int
+s_fill (int *fd_p, berth_bytes_t bytes, berth_error_t *err)
+{
+    int fd = *fd_p;
+    *fd_p = -1;
+    if (fd < 0 && bytes.size)
+        return berth_fail (err, BERTH_INVALID, "what the shim executes takes no such descriptor");
+    if (fd < 0)
+        return 0;
+    int rc = 0;
+    if ((bytes.size > PIPE_USUAL && fcntl (fd, F_SETPIPE_SZ, (int) bytes.size) < 0)
+    || (bytes.size && write (fd, bytes.data, bytes.size) != (ssize_t) bytes.size))
+        rc = berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the walls do not take their arguments");
+    close (fd);
+    return rc;
 }
 
 //  Arguments for --args FD: each ended by NUL.
-static int
-s_args_file (shim_t *self, berth_error_t *err)
+static berth_bytes_t
+s_args (shim_t *self)
 {
     size_t room = 0, size = 0;
     for (size_t index = 0; index < self->open.args_fd.count; index++)
@@ -321,66 +396,23 @@ s_args_file (shim_t *self, berth_error_t *err)
         memcpy (text + size, one, length);
         size += length;
     }
-    return s_memory_file ("args", text, size, err);
-}
-
-static int
-s_send (shim_t *self, const launch_t *launch, const int *parts, berth_error_t *err)
-{
-    rights_t rights;
-    memset (&rights, 0, sizeof rights);
-    struct iovec part = { (void *) (uintptr_t) launch, sizeof *launch };
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes,
-        .msg_controllen = CMSG_SPACE (launch->parts * sizeof (int))
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR (&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN (launch->parts * sizeof (int));
-    memcpy (CMSG_DATA (header), parts, launch->parts * sizeof (int));
-    if (sendmsg (self->launcher, &message, MSG_NOSIGNAL) != (ssize_t) sizeof *launch)
-        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the launcher is gone");
-    return 0;
+    return (berth_bytes_t) { (uint8_t *) text, size };
 }
 
 int
-shim_launch (shim_t *self, berth_bytes_t frame, bool by_rlimits, berth_error_t *err)
+shim_launch_on (shim_t *self, bool by_rlimits, berth_error_t *err)
 {
-    launch_t launch = { .frame_size = (uint32_t) frame.size, .by_rlimits = by_rlimits };
-    int parts [PARTS] = { -1, -1, -1, -1, -1, -1 };
-    int log [2] = { -1, -1 }, init [2] = { -1, -1 };
-    int rc = -1;
-    int yes = 1;
-    if (pipe2 (log, O_CLOEXEC) || fcntl (log [0], F_SETFL, O_NONBLOCK)
-    || socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, init)
-    || setsockopt (init [0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes)
-    || (parts [PART_NULL] = open ("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
-        (void) berth_fail_errno (err, BERTH_PROVIDER_ERROR, "descriptors for the place cannot be made");
-        goto out;
-    }
-    parts [PART_LOG] = log [1];
-    parts [PART_INIT] = init [1];
-    parts [PART_FRAME] = s_memory_file ("open", frame.data, frame.size, err);
-    if (parts [PART_FRAME] < 0 || (parts [PART_ARGS] = s_args_file (self, err)) < 0)
-        goto out;
-    launch.parts = PART_ARGS + 1;
-    if (self->open.seccomp.size) {
-        parts [PART_SECCOMP] = s_memory_file ("seccomp", self->open.seccomp.data,
-                                              self->open.seccomp.size, err);
-        if (parts [PART_SECCOMP] < 0)
-            goto out;
-        launch.parts = PART_SECCOMP + 1;
-    }
-    rc = s_send (self, &launch, parts, err);
+    berth_bytes_t args = s_args (self);
+    return s_limit (self, by_rlimits, err) || s_fill (&self->seccomp, self->open.seccomp, err)
+        || s_fill (&self->args, args, err) ? -1 : 0;
+}
 
-out:
-    for (size_t index = 0; index < PARTS; index++)
-        if (parts [index] >= 0)
-            close (parts [index]);
-    self->log_pipe.fd = log [0];
-    self->init.fd = init [0];
-    close (self->launcher);
-    self->launcher = -1;
-    return rc;
+void
+shim_launch_off (shim_t *self)
+{
+    if (self->args >= 0)
+        close (self->args);
+    if (self->seccomp >= 0)
+        close (self->seccomp);
+    self->args = self->seccomp = -1;
 }

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "process.h"
+#include "shim_link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ enum { FRAME_WAIT_MS = 10000, WALLS_WAIT_MS = 60000 };
 
 //  Waits for a call socket. False when the spawner is gone: there will be none.
 static bool
-s_wait_for_call (shim_t *self, int control)
+s_wait_for_call (shim_t *self, int control, bool *ret_dress)
 {
     uint8_t byte;
     union {
@@ -45,6 +46,7 @@ s_wait_for_call (shim_t *self, int control)
     if (got != 1 || !header || header->cmsg_type != SCM_RIGHTS)
         return false;
     memcpy (&self->call.fd, CMSG_DATA (header), sizeof (int));
+    *ret_dress = byte == SHIM_CALL_DRESS;
     return true;
 }
 
@@ -66,7 +68,7 @@ s_read_all (int fd, void *data, size_t size, int64_t deadline)
 }
 
 static int
-s_read_open (shim_t *self, berth_bytes_t *ret_frame, berth_error_t *err)
+s_read_frame (shim_t *self, berth_bytes_t *ret_frame, berth_error_t *err)
 {
     int64_t deadline = berth_mono_ms () + FRAME_WAIT_MS;
     uint32_t length;
@@ -78,7 +80,15 @@ s_read_open (shim_t *self, berth_bytes_t *ret_frame, berth_error_t *err)
     if (!s_read_all (self->call.fd, data, length, deadline))
         return berth_fail (err, BERTH_PROVIDER_ERROR, "the call ended in its middle");
     *ret_frame = (berth_bytes_t) { data, length };
-    if (berth_unpack (&shim_open_schema, *ret_frame, self->keep, &self->open, err))
+    return 0;
+}
+
+static int
+s_read_open (shim_t *self, berth_error_t *err)
+{
+    berth_bytes_t frame;
+    if (s_read_frame (self, &frame, err)
+        || berth_unpack (&shim_open_schema, frame, self->keep, &self->open, err))
         return -1;
     if (self->open.v < SHIM_VERSION_OLDEST || self->open.v > SHIM_VERSION)
         return berth_fail (err, BERTH_UNSUPPORTED, "this shim does not speak version %llu",
@@ -87,6 +97,25 @@ s_read_open (shim_t *self, berth_bytes_t *ret_frame, berth_error_t *err)
         return berth_fail (err, BERTH_INVALID, "there is nothing to execute");
     self->generation = self->open.generation;
     return 0;
+}
+
+//  Executes what waits for its arguments, and waits for the rest of the call. False: it will not
+//  come, or what was executed did not wait.
+static bool
+s_dress (shim_t *self, berth_bytes_t *ret_worn)
+{
+    shim_dress_t dress;
+    berth_error_t err = { 0 };
+    if (s_read_frame (self, ret_worn, &err)
+        || berth_unpack (&shim_dress_schema, *ret_worn, self->keep, &dress, &err)
+        || shim_launch (self, &dress, &err))
+        return false;
+    struct pollfd wait [2] = {
+        { .fd = self->call.fd, .events = POLLIN }, { .fd = self->walls_watch.fd, .events = POLLIN }
+    };
+    while (poll (wait, 2, -1) < 0)
+        continue;
+    return !wait [1].revents && !(wait [0].revents & POLLHUP);
 }
 
 static void
@@ -284,16 +313,22 @@ s_wait_for_init (shim_t *self, berth_error_t *err)
     }
 }
 
+//  worn: what is executed already.
 static int
-s_build (shim_t *self, berth_bytes_t frame, berth_error_t *err)
+s_build (shim_t *self, berth_bytes_t worn, berth_error_t *err)
 {
     bool by_rlimits;
+    shim_dress_t dress = shim_dress_of (&self->open);
+    berth_bytes_t asked = berth_pack (&shim_dress_schema, &dress, self->scratch);
+    if (worn.size && (worn.size != asked.size || memcmp (worn.data, asked.data, asked.size)))
+        return berth_fail (err, BERTH_PROVIDER_ERROR, "the shim was told to execute something else");
     if (s_limit (self, &by_rlimits, err))
         return -1;
     const char *ends_by = cgroup_ends_by (&self->cgroup);
     self->opened.ends_by = ends_by ? ends_by : self->open.pid_namespace ? "pidns" : "pgroup";
     //  Socket, log, record and a spool are made while the walls are being built
-    if (shim_launch (self, frame, by_rlimits, err) || s_listen (self, err)
+    if ((!worn.size && shim_launch (self, &dress, err)) || shim_launch_on (self, by_rlimits, err)
+        || s_listen (self, err)
         || s_open_log (self, err) || shim_write_record (self, err))
         return -1;
     shim_spare_make (self);
@@ -311,6 +346,7 @@ s_undo (shim_t *self)
     if (self->launcher >= 0)
         close (self->launcher);                 //  It ends: there is nothing to launch
     self->launcher = -1;
+    shim_launch_off (self);
     while (!shim_end_processes (self))
         continue;
     cgroup_remove (&self->cgroup);
@@ -327,18 +363,19 @@ bool
 shim_open_place (shim_t *self, int control)
 {
     berth_error_t err = { 0 };
-    berth_bytes_t frame;
+    berth_bytes_t worn = { NULL, 0 };
+    bool dress;
     self->walls_watch = (watch_t) {
         .fd = (int) syscall (SYS_pidfd_open, self->walls, 0), .ready = shim_walls_ready
     };
-    if (!s_wait_for_call (self, control)) {
+    if (!s_wait_for_call (self, control, &dress) || (dress && !s_dress (self, &worn))) {
         s_undo (self);
         return false;
     }
     berth_put (shim_opened, &self->opened, pid, getpid ());
     self->opened.boot = berth_boot_id ();
     self->opened.cgroup = self->cgroup.name;
-    if (s_read_open (self, &frame, &err) || s_build (self, frame, &err)) {
+    if (s_read_open (self, &err) || s_build (self, worn, &err)) {
         s_undo (self);                          //  Before it is told: nothing is left then
         self->opened.error = err.text;
         self->opened.remedy = err.remedy [0] ? err.remedy : NULL;

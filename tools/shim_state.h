@@ -123,6 +123,7 @@ struct shim {
     shim_opened_t opened;
     uint64_t generation;
     int launcher;                   //  Socket to the launcher
+    int args, seccomp;              //  Pipes that the walls read: --args FD, --seccomp FD; -1: none
     pid_t walls;                    //  The launcher, later the walls it became
     watch_t walls_watch;            //  Its pidfd
     int init_pidfd;                 //  First process inside, as seen from here; -1: unknown
@@ -178,8 +179,12 @@ extern uint8_t shim_buffer [SPOOL_RECORD_MAX];
 
 //  Forks the launcher into the place's cgroup. It waits until it is told what to become.
 int shim_launcher_start (shim_t *self, berth_error_t *err);
-//  Tells it; init's socket and the log pipe are watches of *self afterwards.
-int shim_launch (shim_t *self, berth_bytes_t frame, bool by_rlimits, berth_error_t *err);
+//  Tells it what to execute; init's socket and the log pipe are watches of *self afterwards.
+int shim_launch (shim_t *self, const shim_dress_t *dress, berth_error_t *err);
+//  Gives what runs there its limits and its arguments, out of self->open.
+int shim_launch_on (shim_t *self, bool by_rlimits, berth_error_t *err);
+//  There will be no arguments: what waits for them comes to its end.
+void shim_launch_off (shim_t *self);
 
 //  ---- shim_open.c
 
