@@ -97,7 +97,8 @@ BERTH_MESSAGE (shim_message, SHIM_MESSAGE);
     F (T, BLOBS, env,       "env",       REQUIRED, 64, "As in shim_open.") \
     F (T, BOOL,  seccomp,   "seccomp",   OPTIONAL, 0, "A filter will come.") \
     F (T, BOOL,  own_network, "ownNetwork", OPTIONAL, 0, "As in shim_open.") \
-    F (T, U64,   uid,       "uid",       OPTIONAL, 0, "As in shim_open.")
+    F (T, U64,   uid,       "uid",       OPTIONAL, 0, "As in shim_open.") \
+    F (T, BYTES, folder,    "folder",    OPTIONAL, 4000, "Which will be the place's by then, under another name.")
 BERTH_MESSAGE (shim_dress, SHIM_DRESS);
 
 //  The byte that a call's descriptor comes with: what the call says first.
@@ -115,7 +116,7 @@ BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
     F (T, ID,    place,     "placeId",   REQUIRED, 36, "The place.") \
     F (T, U64,   generation, "generation", REQUIRED, 0, "Of its lease.") \
     F (T, BYTES, folder,    "folder",    REQUIRED, 4096, "The place's folder on the host; shim.log and place.msgpack are in it.") \
-    F (T, BYTES, spools,    "spools",    OPTIONAL, 4000, "Folder of all spools: one is made there in advance, as .spare-<place>.") \
+    F (T, BYTES, spools,    "spools",    OPTIONAL, 4000, "Folder of all spools: one for the next exec is made in advance, in `folder` as spare, and moves there.") \
     F (T, BYTES, socket,    "socket",    REQUIRED, 107, "Where to listen.") \
     F (T, BLOBS, argv,      "argv",      REQUIRED, 4096, "What to execute: walls around berth-init, or berth-init. {INIT_FD} in an argument becomes the number of init's socket.") \
     F (T, BLOBS, args_fd,   "argsFd",    OPTIONAL, 65536, "Arguments handed over by --args FD, NUL separated; {INIT_FD}, {SECCOMP_FD}, {INFO_FD} are replaced; argv names the descriptor as {ARGS_FD}.") \

@@ -43,7 +43,9 @@ typedef struct {
     char *init;                     //  Our copy of berth-init, where every uid can reach it
     bool own_uids;
     berth_bytes_t filters [2];      //  Without and with nested namespaces; never change
-    pthread_mutex_t etc_lock;
+    pthread_mutex_t etc_lock;       //  Of what follows
+    char etc [4400];                //  The folder that places see as /etc, and when it was found
+    int64_t etc_ms;
 } bubblewrap_t;
 
 //  The config, with the limits that the policy has and it has not.

@@ -2,6 +2,7 @@
 
 #include "bubblewrap.h"
 
+#include "clock.h"
 #include "codec.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { ETC_HOLDS_MS = 2000 };
 
 //  ---------------------------------------------------------------------------------------------
 //  The parts
@@ -90,6 +93,26 @@ s_read_only (words_t *args, berth_blobs_t paths, arena_t *arena, berth_error_t *
 //  ---------------------------------------------------------------------------------------------
 //  The whole
 
+//  Looking at all its sources costs as much as a commit: what was found a moment ago still holds.
+static int
+s_etc (bubblewrap_t *self, arena_t *arena, const char **ret_folder, berth_error_t *err)
+{
+    int64_t now_ms = berth_mono_ms ();
+    int rc = 0;
+    pthread_mutex_lock (&self->etc_lock);
+    if (!self->etc [0] || now_ms - self->etc_ms >= ETC_HOLDS_MS || access (self->etc, F_OK)) {
+        const char *folder;
+        rc = bubblewrap_etc (places_state (self->places), arena, &folder, err);
+        if (rc == 0 && snprintf (self->etc, sizeof self->etc, "%s", folder)
+                       >= (int) sizeof self->etc)
+            rc = berth_fail (err, BERTH_PROVIDER_ERROR, "the path '%s' is too long", folder);
+        self->etc_ms = now_ms;
+    }
+    *ret_folder = arena_string (arena, self->etc);
+    pthread_mutex_unlock (&self->etc_lock);
+    return rc;
+}
+
 static const shim_limits_t *
 s_limits (const bubblewrap_config_t *config, arena_t *arena)
 {
@@ -143,10 +166,7 @@ bubblewrap_plan (void *context, const place_open_t *ask, const place_t *place, a
     const bubblewrap_config_t *config = how->config;
 
     const char *etc;
-    pthread_mutex_lock (&self->etc_lock);
-    int rc = bubblewrap_etc (places_state (self->places), arena, &etc, err);
-    pthread_mutex_unlock (&self->etc_lock);
-    if (rc || (self->own_uids && bubblewrap_reach (place->workspace, err)))
+    if (s_etc (self, arena, &etc, err) || (self->own_uids && bubblewrap_reach (place->workspace, err)))
         return -1;
 
     uint64_t memory = config->memory_mb * 1048576;

@@ -291,10 +291,6 @@ places_remove (places_t *self, const place_t *place, berth_error_t *err)
     snprintf (going, sizeof going, "%s/" OLD_PREFIX "%s.%s", self->folder, place->id,
               self->provider);
     places_folder_leave (place->folder);
-    //  A shim that was killed leaves the spool that it had in advance.
-    char spare [4300];
-    snprintf (spare, sizeof spare, "%s/spool/.spare-%s", places_state (self), place->id);
-    (void) tree_remove (spare, NULL);
     if (rename (place->folder, going) && errno != ENOENT)
         return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot remove '%s'", place->folder);
     if (tree_remove (going, err)) {

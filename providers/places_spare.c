@@ -94,7 +94,8 @@ s_keep (uint8_t **data, size_t *size, berth_bytes_t bytes)
 
 //  Under the lock: what the next shim is to execute. False if nobody knows.
 static bool
-s_next_dress (spare_t *self, const uint64_t *uid, arena_t *arena, berth_bytes_t *ret_dress)
+s_next_dress (spare_t *self, const uint64_t *uid, arena_t *arena, berth_bytes_t *ret_dress,
+              berth_bytes_t *ret_worn)
 {
     shim_dress_t dress;
     berth_bytes_t last = { self->last, self->last_size };
@@ -102,8 +103,10 @@ s_next_dress (spare_t *self, const uint64_t *uid, arena_t *arena, berth_bytes_t 
         return false;
     if (uid)
         berth_put (shim_dress, &dress, uid, *uid);
-    berth_bytes_t packed = berth_pack (&shim_dress_schema, &dress, arena);
-    *ret_dress = packed;
+    *ret_worn = berth_pack (&shim_dress_schema, &dress, arena);
+    berth_put (shim_dress, &dress, folder, ((berth_bytes_t) { (const uint8_t *) self->folder,
+                                                              strlen (self->folder) }));
+    *ret_dress = berth_pack (&shim_dress_schema, &dress, arena);
     return true;
 }
 
@@ -112,9 +115,9 @@ spare_made (spare_t *self, const uint64_t *uid)
 {
     CHECK (self, SPARE_MAGIC);
     own (arena) arena = arena_new ();
-    berth_bytes_t dress;
+    berth_bytes_t dress, worn;
     pthread_mutex_lock (&self->lock);
-    bool wanted = s_next_dress (self, uid, arena, &dress);
+    bool wanted = s_next_dress (self, uid, arena, &dress, &worn);
     int stale = self->call;                     //  It waits for another folder's user
     self->call = -1;
     pthread_mutex_unlock (&self->lock);
@@ -128,7 +131,7 @@ spare_made (spare_t *self, const uint64_t *uid)
     self->uid = uid ? *uid : 0;
     self->call = call;
     if (call >= 0)
-        s_keep (&self->worn, &self->worn_size, dress);
+        s_keep (&self->worn, &self->worn_size, worn);
     pthread_mutex_unlock (&self->lock);
 }
 
@@ -165,6 +168,7 @@ spare_take_shim (spare_t *self, const shim_open_t *open, arena_t *arena)
         return -1;
     shim_dress_t dress = shim_dress_of (open);
     berth_bytes_t asked = berth_pack (&shim_dress_schema, &dress, arena);
+    dress.uid = 0;
     dress.has &= ~(1ull << shim_dress_F_uid);
     berth_bytes_t last = berth_pack (&shim_dress_schema, &dress, arena);
     int call = -1;

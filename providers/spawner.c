@@ -25,7 +25,8 @@
 enum {
     CONTROL = 3,                    //  Where a shim finds its control socket, and the spawner its own
     PARKED_DEFAULT = 2, PARKED_MAX = 16,
-    PARK_WAIT_MS = 40,              //  Not while the place that was asked for is being built
+    PARK_WAIT_MS = 40,              //  Not while the place that was asked for is being built,
+    PARK_SOON_MS = 8,               //  but for when nobody is left
     ANSWER_MAX = 65536,
     GIVE_UP_MS = 3000               //  For taking back a place that was half open
 };
@@ -148,8 +149,8 @@ s_unpark (yard_t *self, size_t index)
 static void
 s_hand_over (yard_t *self, int call, uint8_t byte)
 {
+    bool given = false, pending = self->asked && self->parked_count < self->wanted;
     self->asked = true;
-    bool given = false;
     for (int tries = 0; !given && tries < PARKED_MAX; tries++) {
         if (!self->parked_count && !s_park (self))
             break;
@@ -157,7 +158,10 @@ s_hand_over (yard_t *self, int call, uint8_t byte)
         s_unpark (self, 0);
     }
     close (call);
-    self->park_at = berth_mono_ms () + PARK_WAIT_MS;
+    //  Who asks again and again does not put it off
+    int64_t at = berth_mono_ms () + (self->parked_count ? PARK_WAIT_MS : PARK_SOON_MS);
+    if (!pending || at < self->park_at)
+        self->park_at = at;
 }
 
 static void

@@ -4,8 +4,11 @@
 
 #include "codec.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -468,6 +471,69 @@ s_probe_says_what_there_is (void **state)
     assert_non_null (strstr (result.summary, "/no/such/tools"));
 }
 
+//  Parent of a process, whose name is *name: 0 if there is none.
+static long
+s_parent (long pid, char name [20])
+{
+    char path [64];
+    long parent = 0;
+    snprintf (path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen (path, "r");
+    if (!file)
+        return 0;
+    if (fscanf (file, "%*d (%19[^)]) %*c %ld", name, &parent) != 2)
+        parent = 0;
+    fclose (file);
+    return parent;
+}
+
+//  A shim of ours with bwrap as its child, but the one of `other`; 0: none.
+static long
+s_shim_with_walls (long other)
+{
+    long found = 0;
+    DIR *processes = opendir ("/proc");
+    assert_non_null (processes);
+    for (struct dirent *entry; !found && (entry = readdir (processes));) {
+        char name [20], of_shim [20];
+        long shim = s_parent (atol (entry->d_name), name);
+        if (shim > 1 && shim != other && strcmp (name, "bwrap") == 0
+            && s_parent (shim, of_shim) == spawner_pid (s_house.host.spawner))
+            found = shim;
+    }
+    closedir (processes);
+    return found;
+}
+
+//  Behind the end of a place, the walls of the next one wait for what it is to be.
+static void
+s_walls_wait_for_the_next (void **state)
+{
+    (void) state;
+    shim_message_t hello;
+    assert_true (house_hello (&s_house, &s_place, &hello));
+    long first = (long) hello.pid, waits;
+    place_open_t ask = house_ask (&s_house, NULL);
+    place_opened_t place = house_acquire (&s_house, &ask);
+    house_release (&s_house, &ask, &place);
+    int64_t until = soon (20000);
+    while (!(waits = s_shim_with_walls (first)) && soon (0) < until)
+        sched_yield ();
+    assert_true (waits > 0);
+    ask = house_ask (&s_house, "{\"env\": {\"WHO\": \"next\"}, \"pids\": 40}");
+    place = house_acquire (&s_house, &ask);
+    assert_true (house_hello (&s_house, &place, &hello));
+    assert_int_equal (hello.pid, waits);
+    assert_string_equal (house_text (&s_house, &place, "echo $WHO; id -u"), "next\n1000\n");
+    //  Another one meanwhile does not wait for it
+    place_open_t ask_too = house_ask (&s_house, NULL);
+    place_opened_t too = house_acquire (&s_house, &ask_too);
+    assert_true (house_hello (&s_house, &too, &hello));
+    assert_int_not_equal (hello.pid, waits);
+    house_release (&s_house, &ask_too, &too);
+    house_release (&s_house, &ask, &place);
+}
+
 int
 main (void)
 {
@@ -489,7 +555,8 @@ main (void)
         cmocka_unit_test (s_paths_and_variables_are_given),
         cmocka_unit_test (s_wrong_configs_are_refused),
         cmocka_unit_test (s_missing_walls_are_named),
-        cmocka_unit_test (s_probe_says_what_there_is)
+        cmocka_unit_test (s_probe_says_what_there_is),
+        cmocka_unit_test (s_walls_wait_for_the_next)
     };
     return cmocka_run_group_tests (tests, s_setup, s_teardown);
 }

@@ -331,6 +331,77 @@ test_own_user (void **state)
     place_destroy (&place);
 }
 
+//  A shim that was told what to execute; *ret_call is its call.
+static place_t *
+s_dressed (int *ret_call)
+{
+    place_t *place = place_new (true);
+    place->open.spools = (berth_bytes_t) { (uint8_t *) place->folder, strlen (place->folder) };
+    shim_dress_t dress = shim_dress_of (&place->open);
+    berth_put (shim_dress, &dress, folder, place->open.folder);
+    assert_ok (spawner_dress (place->spawner, berth_pack (&shim_dress_schema, &dress, place->arena),
+                              berth_mono_ms () + WAIT_MS, ret_call, &place->err), place->err);
+    const char *spare = arena_printf (place->arena, "%s/spare", place->place);
+    int64_t until = berth_mono_ms () + WAIT_MS;
+    while (access (spare, F_OK) && berth_mono_ms () < until)
+        sched_yield ();
+    assert_int_equal (access (spare, F_OK), 0);
+    return place;
+}
+
+static void
+test_told_in_advance (void **state)
+{
+    (void) state;
+    int call;
+    place_t *place = s_dressed (&call);
+    assert_ok (spawner_open_on (&call, &place->open, berth_mono_ms () + WAIT_MS, place->arena,
+                                &place->opened, &place->err), place->err);
+    assert_int_equal (call, -1);
+    assert_ok (shim_link_open (place->socket, berth_mono_ms () + WAIT_MS, &place->link, &place->err),
+               place->err);
+    (void) place_wait (place, shim_op_HELLO, NULL);
+    const char *exec = place_start (place, NULL, "echo here; exit 3");
+    assert_int_equal (place_end (place, exec).exit_code, 3);
+    assert_string_equal (place_output (place, exec, SPOOL_STDOUT), "here\n");
+    place_destroy (&place);
+}
+
+static void
+test_told_something_else (void **state)
+{
+    (void) state;
+    int call;
+    place_t *place = s_dressed (&call);
+    berth_bytes_t env [] = { BYTES_OF ("PATH=/elsewhere") };
+    berth_blobs_t kept = place->open.env;
+    place->open.env = (berth_blobs_t) { 1, env };
+    assert_fails (spawner_open_on (&call, &place->open, berth_mono_ms () + WAIT_MS, place->arena,
+                                   &place->opened, &place->err), place->err, BERTH_PROVIDER_ERROR);
+    assert_non_null (strstr (place->err.text, "something else"));
+    assert_int_equal (call, -1);
+    //  Nothing of it is in the way
+    assert_int_equal (access (place->socket, F_OK), -1);
+    place->open.env = kept;
+    place->err = (berth_error_t) { 0 };
+    place_open (place);
+    assert_int_equal (place_end (place, place_start (place, NULL, "exit 4")).exit_code, 4);
+    place_destroy (&place);
+}
+
+static void
+test_told_and_never_called (void **state)
+{
+    (void) state;
+    int call;
+    place_t *place = s_dressed (&call);
+    spawner_hang_up (&call);
+    assert_int_equal (call, -1);
+    assert_int_equal (access (arena_printf (place->arena, "%s/spare", place->place), F_OK), -1);
+    spawner_hang_up (&call);                    //  Nothing happens
+    place_destroy (&place);
+}
+
 int
 main (void)
 {
@@ -344,6 +415,9 @@ main (void)
         cmocka_unit_test (test_deadline),
         cmocka_unit_test (test_limits),
         cmocka_unit_test (test_own_user),
+        cmocka_unit_test (test_told_in_advance),
+        cmocka_unit_test (test_told_something_else),
+        cmocka_unit_test (test_told_and_never_called),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

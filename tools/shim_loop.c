@@ -64,7 +64,7 @@ s_tick (shim_t *self)
     if (self->closing)
         shim_close_tick (self, now);
     else if (self->spare_at && self->spare_at <= now)
-        shim_spare_make (self);
+        shim_spare_make (self, self->open.folder);
 }
 
 void

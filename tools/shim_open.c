@@ -105,11 +105,17 @@ static bool
 s_dress (shim_t *self, berth_bytes_t *ret_worn)
 {
     shim_dress_t dress;
+    berth_bytes_t frame;
     berth_error_t err = { 0 };
-    if (s_read_frame (self, ret_worn, &err)
-        || berth_unpack (&shim_dress_schema, *ret_worn, self->keep, &dress, &err)
+    if (s_read_frame (self, &frame, &err)
+        || berth_unpack (&shim_dress_schema, frame, self->keep, &dress, &err)
         || shim_launch (self, &dress, &err))
         return false;
+    shim_spare_make (self, dress.folder);
+    shim_dress_t executed = dress;
+    executed.folder = (berth_bytes_t) { NULL, 0 };
+    executed.has &= ~(1ull << shim_dress_F_folder);
+    *ret_worn = berth_pack (&shim_dress_schema, &executed, self->keep);
     struct pollfd wait [2] = {
         { .fd = self->call.fd, .events = POLLIN }, { .fd = self->walls_watch.fd, .events = POLLIN }
     };
@@ -217,9 +223,9 @@ s_listen (shim_t *self, berth_error_t *err)
 
 //  ---- the walls
 
-//  Which limits there will be; true with *ret_by_rlimits.
+//  What will hold the limits.
 static int
-s_limit (shim_t *self, bool *ret_by_rlimits, berth_error_t *err)
+s_limits_by (shim_t *self, bool *ret_by_rlimits, berth_error_t *err)
 {
     const shim_limits_t *limits = self->open.limits;
     const char *by = cgroup_limits_by (&self->cgroup);
@@ -230,7 +236,7 @@ s_limit (shim_t *self, bool *ret_by_rlimits, berth_error_t *err)
         return 0;
     if (by) {
         self->opened.limits_by = by;
-        return cgroup_limit (&self->cgroup, limits->memory_bytes, limits->pids, err);
+        return 0;
     }
     if (self->open.limits_required) {
         berth_error_set (err->remedy, sizeof err->remedy,
@@ -241,6 +247,16 @@ s_limit (shim_t *self, bool *ret_by_rlimits, berth_error_t *err)
     self->opened.limits_by = "rlimit";
     *ret_by_rlimits = true;
     return 0;
+}
+
+//  In force before anything of a client's runs.
+static int
+s_limit (shim_t *self, berth_error_t *err)
+{
+    const shim_limits_t *limits = self->open.limits;
+    bool wanted = limits && (limits->memory_bytes || limits->pids);
+    return wanted && cgroup_limits_by (&self->cgroup)
+        ? cgroup_limit (&self->cgroup, limits->memory_bytes, limits->pids, err) : 0;
 }
 
 static int
@@ -322,16 +338,16 @@ s_build (shim_t *self, berth_bytes_t worn, berth_error_t *err)
     berth_bytes_t asked = berth_pack (&shim_dress_schema, &dress, self->scratch);
     if (worn.size && (worn.size != asked.size || memcmp (worn.data, asked.data, asked.size)))
         return berth_fail (err, BERTH_PROVIDER_ERROR, "the shim was told to execute something else");
-    if (s_limit (self, &by_rlimits, err))
+    if (s_limits_by (self, &by_rlimits, err))
         return -1;
     const char *ends_by = cgroup_ends_by (&self->cgroup);
     self->opened.ends_by = ends_by ? ends_by : self->open.pid_namespace ? "pidns" : "pgroup";
     //  Socket, log, record and a spool are made while the walls are being built
     if ((!worn.size && shim_launch (self, &dress, err)) || shim_launch_on (self, by_rlimits, err)
-        || s_listen (self, err)
+        || s_limit (self, err) || s_listen (self, err)
         || s_open_log (self, err) || shim_write_record (self, err))
         return -1;
-    shim_spare_make (self);
+    shim_spare_make (self, self->open.folder);
     if (s_wait_for_init (self, err))
         return -1;
     if (listen (self->listener.fd, SHIM_CONNECTIONS_MAX))
@@ -368,12 +384,12 @@ shim_open_place (shim_t *self, int control)
     self->walls_watch = (watch_t) {
         .fd = (int) syscall (SYS_pidfd_open, self->walls, 0), .ready = shim_walls_ready
     };
+    self->opened.boot = berth_boot_id ();       //  Read while nobody waits
     if (!s_wait_for_call (self, control, &dress) || (dress && !s_dress (self, &worn))) {
         s_undo (self);
         return false;
     }
     berth_put (shim_opened, &self->opened, pid, getpid ());
-    self->opened.boot = berth_boot_id ();
     self->opened.cgroup = self->cgroup.name;
     if (s_read_open (self, &err) || s_build (self, worn, &err)) {
         s_undo (self);                          //  Before it is told: nothing is left then

@@ -1,7 +1,8 @@
 //  shim_spare.c - owns the spool that is made before it is needed.
 //
 //  A folder and its first segment cost tenths of milliseconds, a rename costs microseconds: they are
-//  made while the place has nothing else to do.
+//  made while the place has nothing else to do, in the folder of the place: what a shim that was
+//  killed leaves is removed with it.
 
 #include "shim_state.h"
 
@@ -13,14 +14,16 @@
 enum { SPARE_WAIT_MS = 8 };             //  Behind a start: its process comes first
 
 void
-shim_spare_make (shim_t *self)
+shim_spare_make (shim_t *self, berth_bytes_t folder)
 {
     self->spare_at = 0;
-    if (self->spare || !self->open.spools.size || self->closing)
+    bool told = !self->open.place || self->open.spools.size;    //  Where execs have theirs
+    if (!folder.size || !told || self->closing)
         return;
-    snprintf (self->spare_folder, sizeof self->spare_folder, "%.*s/.spare-%s",
-              (int) self->open.spools.size, (const char *) self->open.spools.data,
-              self->open.place);
+    snprintf (self->spare_folder, sizeof self->spare_folder, "%.*s/spare", (int) folder.size,
+              (const char *) folder.data);
+    if (self->spare)
+        return;
     berth_error_t ignored = { 0 };      //  Then each exec makes its own, and says what is wrong
     if (spool_remove (self->spare_folder, &ignored) == 0
         && spool_open (self->spare_folder, 0, SPOOL_DROP_OLDEST, &self->spare, &ignored) == 0)

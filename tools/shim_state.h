@@ -153,8 +153,9 @@ struct shim {
 
 //  ---- shim_spare.c
 
-//  Makes a spool in advance, if the place was told where; no harm if it cannot.
-void shim_spare_make (shim_t *self);
+//  Makes a spool in advance, in a folder that is the place's; no harm if it cannot. One that is
+//  there already is in that folder now.
+void shim_spare_make (shim_t *self, berth_bytes_t folder);
 //  The spool of a new exec: the spare one, or a fresh one.
 int shim_spare_take (shim_t *self, const shim_message_t *ask, const char *folder,
                      spool_t **ret_spool, berth_error_t *err);
