@@ -113,7 +113,7 @@ int
 store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err)
 {
     struct statvfs disk;
-    uint64_t used;
+    uint64_t used = 0;
     if (s_used (self, &used, err))
         return -1;
     uint64_t disk_free = statvfs (self->folder, &disk) == 0 ? disk.f_bavail * disk.f_frsize : 0;
