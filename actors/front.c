@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "ids.h"
 #include "peers.h"
+#include "plant.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,7 +29,7 @@ struct front {
     peers_t *peers;
     arena_t *arena;
     char instance [BERTH_ID_SIZE], install [BERTH_ID_SIZE];
-    int64_t swept_ms;
+    atomic_int_fast64_t swept_ms;       //  When it last looked around
     atomic_uint_fast64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
 };
 
@@ -513,7 +514,7 @@ static bool
 s_sweep (front_t *self)
 {
     int64_t now_ms = berth_mono_ms ();
-    if (now_ms - self->swept_ms < SWEEP_MS)
+    if (now_ms - self->swept_ms < SWEEP_MS || PLANTED ("front-stuck"))
         return false;
     bool sent = false;
     self->swept_ms = now_ms;
@@ -532,6 +533,13 @@ s_sweep (front_t *self)
     }
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);
     return sent;
+}
+
+int64_t
+front_turned_ms (front_t *self)
+{
+    CHECK (self, FRONT_MAGIC);
+    return self->swept_ms;
 }
 
 void

@@ -28,4 +28,8 @@ void front_actor (zsock_t *pipe, void *args);
 
 front_counts_t front_counts (const front_t *self);
 
+//  When the front door last looked around (monotonic, ms): at least each five seconds, unless it
+//  is stuck. 0: not yet. Any thread.
+int64_t front_turned_ms (front_t *self);
+
 #endif

@@ -39,6 +39,8 @@ struct server {
     char bus_endpoint [512], events_endpoint [512];
     int state_lock, runtime_lock;
     int owner_fd, stop_fd, signal_fd;
+    void (*alive) (void);
+    int64_t alive_ms;
     bool release;                   //  Close all places before stopping
     zsock_t *router, *xpub;         //  Until front and publisher take them
     door_t *doors [DOORS_MAX];      //  Likewise
@@ -251,6 +253,8 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
     self->magic = SERVER_MAGIC;
     self->state_lock = self->runtime_lock = self->stop_fd = self->signal_fd = -1;
     self->owner_fd = options->owner_fd;
+    self->alive = options->alive;
+    self->alive_ms = options->alive ? options->alive_ms : 0;
     self->quotas = options->quotas ? options->quotas : quotas_new (NULL);
     self->context.trust = trust_new ();
     if (s_directories (self, options, err)
@@ -272,6 +276,30 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
 
 //  ---- serving
 
+//  What is due while nothing happens. Returns the time until something is, in ms.
+static int
+s_tick (server_t *self, int64_t *readers_ms, int64_t *alive_ms)
+{
+    int64_t now_ms = berth_mono_ms (), next_ms;
+    if (now_ms >= *readers_ms) {
+        int dead = store_clear_readers (self->context.store);
+        if (dead)
+            log_event ("readers_cleared", "count=%d", dead);
+        *readers_ms = now_ms + SERVER_READERS_MS;
+    }
+    next_ms = *readers_ms;
+    if (self->alive_ms) {
+        if (now_ms >= *alive_ms) {
+            //  A front door that is stuck is not told of: whoever listens then starts us anew.
+            if (now_ms - front_turned_ms (self->front) < SERVER_STUCK_MS)
+                self->alive ();
+            *alive_ms = now_ms + self->alive_ms;
+        }
+        next_ms = *alive_ms < next_ms ? *alive_ms : next_ms;
+    }
+    return (int) (next_ms - now_ms);
+}
+
 void
 server_wait (server_t *self)
 {
@@ -280,15 +308,9 @@ server_wait (server_t *self)
         { self->signal_fd, POLLIN, 0 }, { self->stop_fd, POLLIN, 0 }, { self->owner_fd, POLLIN, 0 },
     };
     nfds_t count = self->owner_fd >= 0 ? 3 : 2;
+    int64_t readers_ms = berth_mono_ms () + SERVER_READERS_MS, alive_ms = 0;
     while (true) {
-        int rc = poll (watched, count, SERVER_READERS_MS);
-        if (rc == 0) {
-            int dead = store_clear_readers (self->context.store);
-            if (dead)
-                log_event ("readers_cleared", "count=%d", dead);
-            continue;
-        }
-        if (rc < 0)
+        if (poll (watched, count, s_tick (self, &readers_ms, &alive_ms)) <= 0)
             continue;
         struct signalfd_siginfo info;
         if (watched [0].revents && read (self->signal_fd, &info, sizeof info) == sizeof info) {

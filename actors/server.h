@@ -24,9 +24,12 @@ typedef struct {
     bool local_as_root;             //  Driver local may run as root
     uint32_t uid_first, uid_count;  //  Host uids of places when started by root; 0: defaults
     quotas_t *quotas;               //  Of companies; taken over. NULL: the defaults
+    void (*alive) (void);           //  Called each alive_ms by the thread that waits, while the
+    int64_t alive_ms;               //  front door answers; 0: never
 } server_options_t;
 
 enum {
+    SERVER_STUCK_MS = 12000,       //  A front door that is still for so long is stuck
     SERVER_PARKED = 2,             //  Shims kept ready
     SERVER_UID_FIRST = 900000,     //  Default range of host uids for places,
     SERVER_UID_COUNT = 50000,      //  above what distributions give to people and subuids

@@ -139,10 +139,28 @@ s_notify (const char *text)
     close (fd);
 }
 
+static void
+s_alive (void)
+{
+    s_notify ("WATCHDOG=1\n");
+}
+
+//  How often systemd wants to hear of us: half of what it told us, 0 if it does not.
+static int64_t
+s_watchdog_ms (void)
+{
+    const char *usec = s_environment ("WATCHDOG_USEC"), *pid = s_environment ("WATCHDOG_PID");
+    if (!usec || !s_environment ("NOTIFY_SOCKET") || (pid && strtoll (pid, NULL, 10) != getpid ()))
+        return 0;
+    int64_t ms = strtoll (usec, NULL, 10) / 2000;
+    return ms > 0 && ms < 3600000 ? ms : 0;
+}
+
 int
 main (int argc, char **argv)
 {
-    server_options_t options = { .owner_fd = -1, .local_as_root = true };
+    server_options_t options = { .owner_fd = -1, .local_as_root = true, .alive = s_alive,
+                                 .alive_ms = s_watchdog_ms () };
     daemon_options_t said = { 0 };
     char state [2048], runtime [2048];
     berth_error_t err = { 0 };
