@@ -72,6 +72,8 @@ typedef struct {
     const char *name;
     atomic_uint_fast64_t requests, failures, batches, busy;
     atomic_int_fast64_t serving_since_ms;       //  Monotonic; 0: idle
+    atomic_uint_fast64_t taken, taken_bytes;    //  Out of the clients' inbox
+    atomic_bool wanted;                         //  The front door waits for more to be taken
 } actor_stats_t;
 
 //  Takes the inboxes of `code` out of the wiring. `self` is handed to every handler. Everything

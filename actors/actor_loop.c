@@ -49,6 +49,22 @@ s_fill (actor_t *self, zsock_t *inbox, unsigned look, size_t count)
     return count;
 }
 
+//  Tells the front door what was taken of its window; wakes it up if it waits for that.
+static void
+s_taken (actor_t *self, size_t from, size_t to)
+{
+    if (from == to)
+        return;
+    uint64_t bytes = 0;
+    for (size_t index = from; index < to; index++)
+        bytes += zmq_msg_size (&self->items [index].body) + zmq_msg_size (&self->items [index].data);
+    self->stats->taken_bytes += bytes;
+    self->stats->taken += to - from;
+    static const berth_bytes_t none = { NULL, 0 };
+    if (self->stats->wanted && atomic_exchange (&self->stats->wanted, false))
+        (void) post_answer (self->post, 0, reply_status_OK, none, none, NULL);
+}
+
 //  The descriptor can be read: outside of any transaction.
 static void
 s_ready (actor_t *self)
@@ -68,7 +84,9 @@ s_turn (actor_t *self)
 {
     //  Steps first: what they finish makes room.
     size_t count = s_fill (self, self->internal, LOOK_INTERNAL, 0);
+    size_t steps = count;
     count = s_fill (self, self->clients, LOOK_CLIENTS, count);
+    s_taken (self, steps, count);
     batch_t batch = { self, berth_wall_ms (), berth_mono_ms (), s_send, self };
     unsigned due = actor_due (self, batch.mono_ms);
     if (count == 0 && due == 0)

@@ -5,6 +5,7 @@
 #include "actor.h"
 #include "clock.h"
 #include "codec.h"
+#include "handoff.h"
 #include "ids.h"
 #include "peers.h"
 #include "plant.h"
@@ -16,6 +17,8 @@
 
 #define FRONT_MAGIC 0xf2047001u
 #define SWEEP_MS 5000
+#define RECEIVE_MAX 16              //  Messages of one door before the others are looked at
+#define ANSWER_MAX 256              //  Answers before clients are listened to
 
 struct front {
     uint32_t magic;
@@ -25,8 +28,8 @@ struct front {
     trust_t *trust;
     uint64_t narrowed, revoked;     //  Its numbers when the peers were last looked at
     wiring_t *wiring;
-    post_t *post;
     peers_t *peers;
+    handoff_t *handoff;             //  Of the actor's own thread
     arena_t *arena;
     char instance [BERTH_ID_SIZE], install [BERTH_ID_SIZE];
     atomic_int_fast64_t swept_ms;       //  When it last looked around
@@ -61,7 +64,7 @@ s_close (front_t *self)
     while (self->doors_count)
         door_destroy (&self->doors [--self->doors_count]);
     zsock_destroy (&self->answers);
-    post_destroy (&self->post);
+    handoff_destroy (&self->handoff);
 }
 
 void
@@ -91,18 +94,26 @@ front_counts (const front_t *self)
 
 //  ---- answers to clients
 
-//  About a request that was handed on: it goes the same way, or it would overtake it. Only where
-//  that way is full it takes the other, which never is.
+//  With whom a peer takes turns: a principal is one, however many connections it opens; who comes by
+//  a socket of this machine is told apart only there.
+static sender_t
+s_sender (const front_t *self, const peer_t *peer)
+{
+    bool network = door_is_network (self->doors [peer->door]);
+    uint64_t group = network ? 14695981039346656037u : (uintptr_t) peer;
+    for (const char *at = network ? peer->principal : ""; *at; at++)
+        group = (group ^ (uint8_t) *at) * 1099511628211u;
+    return (sender_t) { group, peer };
+}
+
+//  About a request that was handed on.
 static void
 s_post_control (front_t *self, const pending_t *about, request_code_t type, uint64_t credit)
 {
     letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) type, .ticket = about->ticket,
                         .credit = credit };
-    actor_code_t actor = request_row (about->type)->actor;
-    berth_bytes_t none = { NULL, 0 };
-    if (post_letter (self->post, actor, NULL, INBOX_CLIENTS, &letter, berth_empty_map, none, NULL))
-        (void) post_letter (self->post, actor, NULL, INBOX_INTERNAL, &letter, berth_empty_map, none,
-                            NULL);
+    sender_t sender = s_sender (self, about->peer);
+    handoff_control (self->handoff, request_row (about->type)->actor, &sender, &letter);
 }
 
 static void
@@ -243,6 +254,10 @@ s_hand_on (front_t *self, const envelope_t *env, const caller_t *caller,
     const request_row_t *row = request_row (pending->type);
     if (!pending->ticket) {
         self->busy++;
+        err->retry_after_ms = BERTH_BUSY_PACE_MS;
+        err->limit_value = BERTH_UNANSWERED_MAX;
+        berth_error_set (err->limit, sizeof err->limit, "unanswered");
+        berth_error_set (err->remedy, sizeof err->remedy, "wait for answers before asking more");
         return berth_fail (err, BERTH_BUSY,
                            "%d requests of this peer, or too many peers, wait for their answers",
                            BERTH_UNANSWERED_MAX);
@@ -271,11 +286,10 @@ s_hand_on (front_t *self, const envelope_t *env, const caller_t *caller,
         snprintf (letter.run, sizeof letter.run, "%s", behalf->run ? behalf->run : "");
     }
     berth_bytes_t body = env->body.data ? env->body : berth_empty_map;
-    if (post_letter (self->post, row->actor, NULL, INBOX_CLIENTS, &letter, body, env->data, NULL)) {
-        stats->busy++;
+    sender_t sender = s_sender (self, pending->peer);
+    if (handoff_request (self->handoff, row->actor, &sender, &letter, body, env->data, err)) {
         self->busy++;
-        return berth_fail (err, BERTH_BUSY, "the inbox of %s is full: try again in a moment",
-                           actor_text (row->actor));
+        return -1;
     }
     return 0;
 }
@@ -473,14 +487,14 @@ s_clients (front_t *self)
     bool more = false;
     for (unsigned door = 0; door < self->doors_count; door++) {
         int turn = 0;
-        for (envelope_t envelope; turn < 256; turn++) {
+        for (envelope_t envelope; turn < RECEIVE_MAX; turn++) {
             if (door_receive (self->doors [door], &envelope))
                 break;
             s_handle (self, door, &envelope);
             door_close (&envelope);
             arena_clear (self->arena);
         }
-        more |= turn == 256;
+        more |= turn == RECEIVE_MAX;
     }
     return more;
 }
@@ -490,7 +504,7 @@ static bool
 s_answers (front_t *self)
 {
     void *socket = zsock_resolve (self->answers);
-    for (int turn = 0; turn < 1024; turn++) {
+    for (int turn = 0; turn < ANSWER_MAX; turn++) {
         answer_t answer;
         zmq_msg_t body, data;
         if (post_receive (socket, &answer, sizeof answer, &body, &data))
@@ -547,7 +561,7 @@ front_actor (zsock_t *pipe, void *args)
 {
     front_t *self = args;
     CHECK (self, FRONT_MAGIC);
-    self->post = post_new (self->wiring);
+    self->handoff = handoff_new (self->wiring, self->peers);
     zsock_signal (pipe, 0);
     //  poll, not zmq_poll: see actor_run. A descriptor tells of an arrival once, and sending on a
     //  ROUTER may swallow it: so all sockets are emptied, the doors last, before the next wait.
@@ -570,6 +584,7 @@ front_actor (zsock_t *pipe, void *args)
         more = answers && s_answers (self);
         s_enforce (self);
         more |= clients && s_clients (self);
+        handoff_go_on (self->handoff);
     }
     (void) s_answers (self);    //  What the others said before they stopped
     s_close (self);

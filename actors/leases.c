@@ -81,8 +81,8 @@ leases_due (leases_t *self, int64_t mono_ms)
 
 //  ---- reads
 
-static int
-s_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+leases_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const lease_ref_t *ask = req->body;
@@ -103,8 +103,8 @@ s_wanted (const lease_list_t *ask, const lease_t *lease)
         && (!ask->state || lease->state == ask->state);
 }
 
-static int
-s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+leases_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const lease_list_t *ask = req->body;
@@ -142,8 +142,8 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     return 0;
 }
 
-static int
-s_target (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+leases_target (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const lease_target_ask_t *ask = req->body;
@@ -241,14 +241,14 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_ACQUIRE] = leases_acquire,
-    [REQUEST_LEASE_GET] = s_get,
-    [REQUEST_LEASE_LIST] = s_list,
+    [REQUEST_LEASE_GET] = leases_get,
+    [REQUEST_LEASE_LIST] = leases_list,
     [REQUEST_LEASE_RENEW] = leases_renew,
     [REQUEST_LEASE_RELEASE] = leases_release,
     [REQUEST_LEASE_RELEASE_FOR_RUN] = leases_release_for_run,
     [REQUEST_LEASE_RELEASE_ALL] = leases_release_all,
     [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,
-    [REQUEST_LEASE_TARGET] = s_target,
+    [REQUEST_LEASE_TARGET] = leases_target,
     [REQUEST_LEASE_PLACE] = leases_place,
     [REQUEST_LEASE_REALIZED] = s_realized,
     [REQUEST_STEP_DONE] = s_done,

@@ -28,4 +28,7 @@ void leases_actor (zsock_t *pipe, void *args);
 //  The actor's kit: tests run batches on it without sockets.
 actor_t *leases_kit (leases_t *self);
 
+//  Of snapshots only, without state: the reader answers them.
+handler_fn leases_get, leases_list, leases_target;
+
 #endif

@@ -25,4 +25,7 @@ bool workspace_config_of (const workspace_t *row, arena_t *arena, workspace_conf
 //  none.
 workspace_mode_t workspace_mode_of (const char *text);
 
+//  Of snapshots only, without state: the reader answers them.
+handler_fn workspaces_get, workspaces_list;
+
 #endif

@@ -194,8 +194,8 @@ s_validate (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, b
 
 //  ---- get, list
 
-static int
-s_get (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+registry_get (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) args;
     const environment_ref_t *ask = req->body;
@@ -207,8 +207,8 @@ s_get (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
     return 0;
 }
 
-static int
-s_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+registry_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) args;
     const environment_list_t *ask = req->body;
@@ -505,8 +505,8 @@ s_check (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, bert
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_ENVIRONMENT_CREATE] = s_create,
     [REQUEST_ENVIRONMENT_VALIDATE] = s_validate,
-    [REQUEST_ENVIRONMENT_LIST] = s_list,
-    [REQUEST_ENVIRONMENT_GET] = s_get,
+    [REQUEST_ENVIRONMENT_LIST] = registry_list,
+    [REQUEST_ENVIRONMENT_GET] = registry_get,
     [REQUEST_ENVIRONMENT_UPDATE] = s_update,
     [REQUEST_ENVIRONMENT_DELETE] = s_delete,
     [REQUEST_ENVIRONMENT_ENSURE_LOCAL] = s_ensure_local,

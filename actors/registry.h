@@ -26,4 +26,7 @@ int environment_find (store_txn_t *txn, arena_t *arena, const char *company, con
 //  and policy null, and the two flags say so. Whoever works with environments reads everything.
 void environment_redact (environment_t *row, unsigned roles);
 
+//  Of snapshots only, without state: the reader answers them.
+handler_fn registry_get, registry_list;
+
 #endif

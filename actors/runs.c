@@ -52,8 +52,8 @@ run_lease (const request_t *req, store_txn_t *txn, const run_t *run, lease_t *re
 
 //  ---- reads and heartbeats
 
-static int
-s_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+runs_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const run_ref_t *ask = req->body;
@@ -64,8 +64,8 @@ s_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_er
     return 0;
 }
 
-static int
-s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+int
+runs_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const run_list_t *ask = req->body;
@@ -227,8 +227,8 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_RUN_REALIZE] = runs_realize,
     [REQUEST_RUN_RELEASE] = runs_release,
     [REQUEST_RUN_HEARTBEAT] = s_heartbeat,
-    [REQUEST_RUN_GET] = s_get,
-    [REQUEST_RUN_LIST] = s_list,
+    [REQUEST_RUN_GET] = runs_get,
+    [REQUEST_RUN_LIST] = runs_list,
     [REQUEST_ENVIRONMENT_TEST] = runs_test,
     [REQUEST_ENVIRONMENT_TEST_END] = runs_test_end,
     [REQUEST_STEP_DONE] = s_done,

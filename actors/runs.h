@@ -18,4 +18,7 @@ void runs_actor (zsock_t *pipe, void *args);
 //  The actor's kit: tests run batches on it without sockets.
 actor_t *runs_kit (runs_t *self);
 
+//  Of snapshots only, without state: the reader answers them.
+handler_fn runs_get, runs_list;
+
 #endif

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "proxy.h"
 #include "publisher.h"
+#include "reader.h"
 #include "realizer.h"
 #include "registry.h"
 #include "runs.h"
@@ -53,6 +54,7 @@ struct server {
     leases_t *leases;
     execs_t *execs;
     runs_t *runs;
+    reader_t *reader;
     inspector_t *inspector;
     proxy_t *proxies [PROXIES_MAX];
     size_t proxies_count;
@@ -215,7 +217,8 @@ s_parts (server_t *self, berth_error_t *err)
         || !(self->realizer = realizer_new (context, err))
         || !(self->leases = leases_new (context, err))
         || !(self->execs = execs_new (context, err))
-        || !(self->runs = runs_new (context, err)))
+        || !(self->runs = runs_new (context, err))
+        || !(self->reader = reader_new (context, err)))
         return -1;
     parts.publisher = self->publisher;
     return (self->inspector = inspector_new (context, &parts, err)) ? 0 : -1;
@@ -241,6 +244,7 @@ s_actors (server_t *self)
     s_run (self, execs_actor, self->execs);
     s_run (self, leases_actor, self->leases);
     s_run (self, runs_actor, self->runs);
+    s_run (self, reader_actor, self->reader);
     s_run (self, inspector_actor, self->inspector);
     s_run (self, front_actor, self->front);
 }
@@ -397,6 +401,7 @@ server_destroy (server_t **self_p)
     while (self->actors_count)
         zactor_destroy (&self->actors [--self->actors_count]);
     inspector_destroy (&self->inspector);
+    reader_destroy (&self->reader);
     runs_destroy (&self->runs);
     execs_destroy (&self->execs);
     leases_destroy (&self->leases);

@@ -54,7 +54,7 @@ s_bind (wiring_t *self, size_t slot, inbox_t inbox)
     s_endpoint (self, slot, inbox, endpoint, sizeof endpoint);
     zsock_t *socket = zsock_new (ZMQ_PULL);
     ENSURE (socket);
-    zsock_set_rcvhwm (socket, inbox == INBOX_CLIENTS ? BERTH_INBOX_MAX / 2 : 0);
+    zsock_set_rcvhwm (socket, 0);
     ENSURE (zsock_bind (socket, "%s", endpoint) == 0);
     self->inboxes [slot] [inbox] = socket;
 }
@@ -172,7 +172,7 @@ s_target (post_t *self, size_t slot, inbox_t inbox)
         s_endpoint (self->wiring, slot, inbox, endpoint, sizeof endpoint);
         *target = zsock_new (ZMQ_PUSH);
         ENSURE (*target);
-        zsock_set_sndhwm (*target, inbox == INBOX_CLIENTS ? BERTH_INBOX_MAX / 2 : 0);
+        zsock_set_sndhwm (*target, 0);
         zsock_set_linger (*target, 0);
         ENSURE (zsock_connect (*target, "%s", endpoint) == 0);
     }

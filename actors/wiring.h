@@ -1,7 +1,7 @@
 //  wiring.h - the sockets between actors, bound before any actor starts.
 //
-//  Each actor has two inboxes (PULL): one for clients' requests, bounded by BERTH_INBOX_MAX, where
-//  full means `busy`; one for steps, whose room is reserved. The front door has one for answers.
+//  Each actor has two inboxes (PULL): one for clients' requests, bounded by the window that the front
+//  door keeps (handoff.h); one for steps, whose room is reserved. The front door has one for answers.
 //  Sending sockets are made once per thread and target, at the first send.
 
 #ifndef BERTH_WIRING_H_INCLUDED

@@ -67,7 +67,12 @@ typedef struct {
     X (KEY_MAX,           128,       "bytes of an idempotency key")                                \
     X (UNANSWERED_MAX,    256,       "requests of one peer that wait for their reply")             \
     X (PEERS_MAX,         4096,      "peers the front door remembers")                             \
-    X (INBOX_MAX,         1000,      "requests waiting in one actor's client inbox")               \
+    X (WINDOW_MAX,        64,        "requests waiting in one actor's inbox; the rest take turns")  \
+    X (WINDOW_READS,      8,         "of the reader's, whose requests are short")                   \
+    X (WINDOW_BYTES,      4194304,   "bytes of those, unless it is one")                           \
+    X (LINE_BYTES,        4194304,   "bytes of one peer's requests that wait for one actor")       \
+    X (WAITING_BYTES,     67108864,  "bytes of all peers' requests that wait for their turn")      \
+    X (BUSY_PACE_MS,      100,       "when to ask again where a queue of the bus is full")         \
     X (BATCH_MAX,         256,       "requests of one commit")                                     \
     X (REPLY_KEPT_MAX,    16384,     "bytes of a reply that a key remembers")                      \
     X (CLIENT_SILENCE_MS, 30000,     "silence after which a client's streams end")                 \

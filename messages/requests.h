@@ -35,6 +35,7 @@ enum { ROLES (ROLE_VALUE_) };
 #define ACTORS(X) \
     X (FRONT,     "front") \
     X (BUS,       "bus") \
+    X (READER,    "reader") \
     X (REGISTRY,  "registry") \
     X (LEASES,    "leases") \
     X (RUNS,      "runs") \
@@ -62,8 +63,8 @@ enum {
 /*     name                  on the wire                request              reply              actor     roles  mode  what it does */ \
     X (ENVIRONMENT_CREATE,   "environment.create",      environment_create,  environment,       REGISTRY, WORK_, WRITE, "Make an environment.") \
     X (ENVIRONMENT_VALIDATE, "environment.validate",    environment_create,  environment,       REGISTRY, WORK_, READ,  "Answer what environment.create would, and save nothing.") \
-    X (ENVIRONMENT_LIST,     "environment.list",        environment_list,    environment_page,  REGISTRY, ALL_,  READ,  "List environments, newest change first.") \
-    X (ENVIRONMENT_GET,      "environment.get",         environment_ref,     environment,       REGISTRY, ALL_,  READ,  "Show one environment.") \
+    X (ENVIRONMENT_LIST,     "environment.list",        environment_list,    environment_page,  READER,   ALL_,  READ,  "List environments, newest change first.") \
+    X (ENVIRONMENT_GET,      "environment.get",         environment_ref,     environment,       READER,   ALL_,  READ,  "Show one environment.") \
     X (ENVIRONMENT_UPDATE,   "environment.update",      environment_update,  environment,       REGISTRY, WORK_, WRITE, "Change an environment; another driver resets its config.") \
     X (ENVIRONMENT_DELETE,   "environment.delete",      environment_delete,  environment,       REGISTRY, WORK_, WRITE, "Delete an environment that has no unsettled lease; answers the removed row.") \
     X (ENVIRONMENT_ENSURE_LOCAL, "environment.ensureLocal", company_ref,     environment,       REGISTRY, WORK_, WRITE, "The company's one local environment, made if it is missing.") \
@@ -78,25 +79,25 @@ enum {
     X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ | MODE_SHARED, "Try whether a provider works here.") \
     X (PROVIDER_VALIDATE,    "provider.validateConfig", provider_config,     provider_valid,    REGISTRY, WORK_, READ | MODE_SHARED, "Would a provider take this config?") \
     X (WORKSPACE_CREATE,     "workspace.create",        workspace_create,    workspace,         REALIZER, WORK_, WRITE, "Make the record of an execution workspace.") \
-    X (WORKSPACE_GET,        "workspace.get",           workspace_ref,       workspace,         REALIZER, ALL_,  READ,  "Show one workspace.") \
-    X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    REALIZER, ALL_,  READ,  "List workspaces, last used first.") \
+    X (WORKSPACE_GET,        "workspace.get",           workspace_ref,       workspace,         READER,   ALL_,  READ,  "Show one workspace.") \
+    X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    READER,   ALL_,  READ,  "List workspaces, last used first.") \
     X (WORKSPACE_UPDATE,     "workspace.update",        workspace_update,    workspace,         REALIZER, WORK_, WRITE, "Change a workspace; config keys that are absent stay.") \
     X (WORKSPACE_RETURN,     "workspace.return",        workspace_return,    workspace_returned, REALIZER, WORK_, WRITE | MODE_STREAM, "Merge the files of a place home; with credit, progress on the way.") \
     X (LEASE_ACQUIRE,        "lease.acquire",           lease_acquire,       lease,             LEASES,   WORK_, WRITE, "Take a lease on an environment.") \
-    X (LEASE_GET,            "lease.get",               lease_ref,           lease,             LEASES,   ALL_,  READ,  "Show one lease.") \
-    X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        LEASES,   ALL_,  READ,  "List leases, last used first.") \
+    X (LEASE_GET,            "lease.get",               lease_ref,           lease,             READER,   ALL_,  READ,  "Show one lease.") \
+    X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        READER,   ALL_,  READ,  "List leases, last used first.") \
     X (LEASE_RENEW,          "lease.renew",             lease_renew,         lease_renewed,     LEASES,   WORK_, WRITE, "Put off the end of a lease; says what was granted.") \
     X (LEASE_RELEASE,        "lease.release",           lease_release,       lease,             LEASES,   WORK_, WRITE, "Give a lease back; its place is closed.") \
     X (LEASE_RELEASE_FOR_RUN, "lease.releaseForRun",    release_for_run,     run_released,      LEASES,   WORK_, WRITE, "Give back every lease of a run.") \
     X (LEASE_UPDATE_METADATA, "lease.updateMetadata",   lease_metadata,      lease,             LEASES,   WORK_, WRITE, "Replace a lease's metadata.") \
-    X (LEASE_TARGET,         "lease.target",            lease_target_ask,    lease_target,      LEASES,   ALL_,  READ,  "How to execute in a lease's place.") \
+    X (LEASE_TARGET,         "lease.target",            lease_target_ask,    lease_target,      READER,   ALL_,  READ,  "How to execute in a lease's place.") \
     X (RUN_RESOLVE,          "run.resolve",             run_resolve,         run_resolved,      RUNS,     ALL_,  READ,  "Which environment a run would use, and why.") \
     X (RUN_ACQUIRE,          "run.acquire",             run_acquire,         run_acquired,      RUNS,     WORK_, WRITE, "Select, check and lease a place for a run.") \
     X (RUN_REALIZE,          "run.realize",             run_realize,         run_realized,      RUNS,     WORK_, WRITE | MODE_STREAM, "Put a run's files into its place; with credit, progress on the way.") \
     X (RUN_RELEASE,          "run.release",             release_for_run,     run_released,      RUNS,     WORK_, WRITE, "Give back all that a run holds; reports lease by lease.") \
     X (RUN_HEARTBEAT,        "run.heartbeat",           run_ref,             run,               RUNS,     WORK_, WRITE, "Say that a run is alive.") \
-    X (RUN_GET,              "run.get",                 run_ref,             run,               RUNS,     ALL_,  READ,  "Show one run.") \
-    X (RUN_LIST,             "run.list",                run_list,            run_page,          RUNS,     ALL_,  READ,  "List runs, newest change first.") \
+    X (RUN_GET,              "run.get",                 run_ref,             run,               READER,   ALL_,  READ,  "Show one run.") \
+    X (RUN_LIST,             "run.list",                run_list,            run_page,          READER,   ALL_,  READ,  "List runs, newest change first.") \
     X (EXEC_START,           "exec.start",              exec_start,          exec,              EXECS,    WORK_, WRITE, "Start a command in a leased place.") \
     X (EXEC_RUN,             "exec.run",                exec_start,          exec_result,       EXECS,    WORK_, WRITE, "Start a command, wait for it, answer its output.") \
     X (EXEC_READ,            "exec.read",               exec_read,           exec_read_end,     EXECS,    ALL_,  READ | MODE_STREAM, "Read output from any offset, now or as it comes.") \

@@ -140,6 +140,26 @@ bench_receive (bench_t *self, const bench_ask_t *ask, bench_reply_t *ret_reply)
     }
 }
 
+int
+bench_receive_any (bench_t *self)
+{
+    zmq_msg_t frame;
+    bool ok = false, more = true;
+    for (int index = 0; more; index++) {
+        zmq_msg_init (&frame);
+        if (zmq_msg_recv (&frame, self->socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (&frame);
+            return -1;
+        }
+        if (index == 0)
+            ok = s_is (any_get ((berth_bytes_t) { zmq_msg_data (&frame), zmq_msg_size (&frame) }, "status"),
+                       "ok");
+        more = zmq_msg_more (&frame);
+        zmq_msg_close (&frame);
+    }
+    return ok;
+}
+
 berth_bytes_t
 bench_call (bench_t *self, const char *type, berth_bytes_t body)
 {

@@ -41,6 +41,9 @@ void bench_send (bench_t *self, const bench_ask_t *ask);
 //  With NULL nothing is kept of it.
 void bench_receive (bench_t *self, const bench_ask_t *ask, bench_reply_t *ret_reply);
 
+//  Receives one reply of any request, if one is here: 1 for ok, 0 for an error, -1 for none.
+int bench_receive_any (bench_t *self);
+
 //  Sends, receives, and returns the reply's body.
 berth_bytes_t bench_call (bench_t *self, const char *type, berth_bytes_t body);
 

@@ -177,6 +177,53 @@ s_op_acquire_many (const char *endpoint, char **args)
     s_print (start);
 }
 
+//  A company that floods: CLIENTS connections, WINDOW requests of TYPE on the way in each, sent again as
+//  soon as they are answered, whatever the answer says. Says `flooding` when all of them have been
+//  answered once, ends with its stdin; prints how many were done, and how many refused.
+static void
+s_op_flood (const char *endpoint, char **args)
+{
+    long clients = bench_number (args [0]), window = bench_number (args [1]);
+    if (clients > CLIENTS_MAX)
+        bench_die ("clients: at most %d", CLIENTS_MAX);
+    bench_t *self [CLIENTS_MAX] = { NULL };
+    zmq_pollitem_t items [CLIENTS_MAX + 1] = { 0 };
+    for (long index = 0; index < clients; index++) {
+        self [index] = bench_connect (endpoint);
+        bench_call (self [index], "bus.ping", berth_empty_map);
+        items [index] = (zmq_pollitem_t) { .socket = self [index]->socket, .events = ZMQ_POLLIN };
+    }
+    items [clients] = (zmq_pollitem_t) { .fd = STDIN_FILENO, .events = ZMQ_POLLIN };
+    const char *environment = s_environment (self [0], "local");
+    berth_bytes_t body = strcmp (args [2], "lease.acquire") == 0
+        ? bench_body (self [0], "companyId", self [0]->company, "environmentId", environment, NULL)
+        : bench_body (self [0], "companyId", self [0]->company, "leaseId", s_acquire (self [0], environment),
+                      NULL);
+    bench_ask_t ask = bench_ask (self [0], args [2], body, 0);
+    for (long index = 0; index < clients * window; index++)
+        bench_send (self [index % clients], &ask);
+    long done = 0, refused = 0;
+    bool told = false;
+    while (!(items [clients].revents & (ZMQ_POLLIN | ZMQ_POLLERR))) {
+        bench_zmq (zmq_poll (items, (int) clients + 1, 30000), "poll");
+        for (long index = 0; index < clients; index++)
+            //  What is here, at most a window of it: then the others
+            for (long turn = 0; (items [index].revents & ZMQ_POLLIN) && turn < window; turn++) {
+                int ok = bench_receive_any (self [index]);
+                if (ok < 0)
+                    break;
+                *(ok ? &done : &refused) += 1;
+                bench_send (self [index], &ask);
+            }
+        if (!told && done + refused >= clients * window) {
+            printf ("flooding\n");
+            fflush (stdout);
+            told = true;
+        }
+    }
+    printf ("%ld %ld\n", done, refused);
+}
+
 //  Acquire, start, read: until the first byte. One beat apart; the place is released in between.
 static void
 s_op_first_byte (const char *endpoint, char **args)
@@ -293,6 +340,7 @@ static const struct {
     { "lease-get",    "COUNT",                         1, s_op_lease_get },
     { "acquire",      "COUNT",                         1, s_op_acquire },
     { "acquire-many", "COUNT CLIENTS",                 2, s_op_acquire_many },
+    { "flood",        "CLIENTS WINDOW TYPE",           3, s_op_flood },
     { "first-byte",   "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_first_byte },
     { "second-exec",  "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_second_exec },
     { "stdout",       "BYTES",                         1, s_op_stdout },
