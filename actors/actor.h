@@ -81,13 +81,15 @@ typedef struct {
 actor_t *actor_new (const actor_spec_t *spec, void *self, store_t *store, wiring_t *wiring);
 void actor_destroy (actor_t **self_p);
 
+enum { ACTOR_EXTRA_MAX = 16 };
+
 //  The body of a zactor: signals ready, serves until $TERM.
 void actor_run (actor_t *self, zsock_t *pipe);
 
-//  The same for an actor with a socket of its own: after each turn (a message, a kick, or
+//  The same for an actor with sockets of its own (their descriptors, at most ACTOR_EXTRA_MAX): after each turn (a message, a kick, or
 //  every_ms) `turn` is called, outside of any transaction; it returns true to be called again at
 //  once.
-void actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
+void actor_run_with (actor_t *self, zsock_t *pipe, const int *extra, size_t count, long every_ms,
                      bool (*turn) (void *self), void *context);
 
 actor_stats_t *actor_stats_of (actor_code_t code);      //  Of this process, for the front door
@@ -121,6 +123,9 @@ int request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, s
 //  A field `companyId` that was given must be the row's own: otherwise the thing does not exist.
 int company_check (const char *given, const char *own, const char *noun, const char *id,
                    berth_error_t *err);
+
+//  Can a company be called so? It is a segment of a topic and of keys: [A-Za-z0-9._:-]*.
+bool company_is (const char *text);
 
 //  Of a client's request: companies are [A-Za-z0-9._:-]+, other foreign ids have no control bytes.
 //  *ret_company is its companyId, NULL if it names none.

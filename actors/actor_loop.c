@@ -127,7 +127,7 @@ s_timeout (actor_t *self)
 }
 
 void
-actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
+actor_run_with (actor_t *self, zsock_t *pipe, const int *extra, size_t count, long every_ms,
                 bool (*turn) (void *self), void *context)
 {
     CHECK (self, ACTOR_MAGIC);
@@ -138,18 +138,21 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
         post_kick (self->post);
     //  poll, not zmq_poll: that asks every socket twice in each wait, and the sum of it is a
     //  quarter of the time of a read.
-    struct pollfd fds [] = {
+    struct pollfd fds [4 + ACTOR_EXTRA_MAX] = {
         { zsock_fd (pipe), POLLIN, 0 },
         { zsock_fd (self->internal), POLLIN, 0 },
         { zsock_fd (self->clients), POLLIN, 0 },
-        { extra ? zsock_fd (extra) : self->spec.fd, POLLIN, 0 },    //  Below zero: passed over
+        { self->spec.fd, POLLIN, 0 },           //  Below zero: passed over
     };
+    ENSURE (count <= ACTOR_EXTRA_MAX);
+    for (size_t index = 0; index < count; index++)
+        fds [4 + index] = (struct pollfd) { extra [index], POLLIN, 0 };
     bool running = pipe_runs (pipe), again = turn != NULL;
     while (running) {
         long timeout = again || self->look ? 0 : s_timeout (self);
         if (turn && (timeout < 0 || timeout > every_ms))
             timeout = every_ms;
-        if (poll (fds, BERTH_COUNT (fds), (int) timeout) < 0 && errno != EINTR)
+        if (poll (fds, 4 + count, (int) timeout) < 0 && errno != EINTR)
             break;
         if (fds [0].revents)
             running = pipe_runs (pipe);
@@ -170,5 +173,5 @@ actor_run_with (actor_t *self, zsock_t *pipe, zsock_t *extra, long every_ms,
 void
 actor_run (actor_t *self, zsock_t *pipe)
 {
-    actor_run_with (self, pipe, NULL, 0, NULL, NULL);
+    actor_run_with (self, pipe, NULL, 0, 0, NULL, NULL);
 }

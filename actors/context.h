@@ -14,6 +14,10 @@ typedef struct {
     provider_host_t host;           //  State and runtime directories, install id, spawner...
     char instance [37];             //  Of this process
     trust_t *trust;                 //  Who may do what
+    struct gate *gate;              //  Who gets in over the network; NULL: nothing listens there
+    const char *server_key;         //  The service's public key, Z85; NULL of a private service
+    const char *network_bus, *network_events;   //  Endpoints to the network; "" if there is none
+    bool local_over_tcp;            //  Driver local may be used over the network
     const char *bus_endpoint, *events_endpoint;
     int64_t started_ms, started_mono_ms;
     bool test_providers;            //  fake and fault may be used

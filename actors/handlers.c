@@ -23,9 +23,8 @@ id_new (const request_t *req)
     return text;
 }
 
-//  A company is a segment of a topic and of keys.
-static bool
-s_is_company (const char *text)
+bool
+company_is (const char *text)
 {
     static const char letters [] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                    "0123456789._:-";
@@ -39,6 +38,14 @@ s_is_opaque (const char *text)
     while (*text && (unsigned char) *text >= 0x20 && *text != 0x7f)
         text++;
     return *text == 0;
+}
+
+//  The service's own log is read like that of a company; nothing else is in it.
+static bool
+s_is_service_log (const berth_schema_t *schema, const char *company)
+{
+    return (schema == &activity_list_schema || schema == &company_ref_schema)
+        && strcmp (company, BERTH_SERVICE_COMPANY) == 0;
 }
 
 int
@@ -55,7 +62,8 @@ foreign_ids_check (const berth_schema_t *schema, const void *body, const char **
         bool company = strcmp (field->name, "companyId") == 0;
         if (company)
             *ret_company = text;
-        if (!text || (company ? s_is_company (text) : s_is_opaque (text)))
+        if (!text || (company ? company_is (text) || s_is_service_log (schema, text)
+                              : s_is_opaque (text)))
             continue;
         berth_error_set (err->field, sizeof err->field, "%s", field->name);
         return berth_fail (err, BERTH_INVALID, company

@@ -5,6 +5,7 @@
 #include "actor.h"
 #include "codec.h"
 #include "describe.h"
+#include "gate.h"
 #include "log.h"
 #include "states.h"
 
@@ -34,14 +35,17 @@ s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
 {
     (void) txn;
     const context_t *context = ((inspector_t *) me)->context;
+    bool remote = req->letter->remote;      //  Folders of this machine are nothing to it
     store_stat_t stat;
     if (store_stat (context->store, &stat, err))
         return -1;
     bus_info_t info = {
         .instance = context->instance, .install = context->host.install_id,
         .version = BERTH_VERSION, .protocol = 1, .schema = stat.schema, .pid = getpid (),
-        .started_at = context->started_ms, .state = s_bytes (context->host.state),
-        .bus = s_bytes (context->bus_endpoint), .events = s_bytes (context->events_endpoint),
+        .started_at = context->started_ms, .state = s_bytes (remote ? "" : context->host.state),
+        .bus = s_bytes (remote ? context->network_bus : context->bus_endpoint),
+        .events = s_bytes (remote ? context->network_events : context->events_endpoint),
+        .server_key = context->server_key,
         .ephemeral = context->ephemeral, .test_providers = context->test_providers,
     };
     effects_reply (fx, req, &bus_info_schema, &info);
@@ -89,6 +93,9 @@ s_count_drops (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
     drops [count++] = (bus_count_t) { .name = "busy", .count = counts.busy };
     drops [count++] = (bus_count_t) { .name = "peer gone", .count = counts.dropped };
     drops [count++] = (bus_count_t) { .name = "silent streams", .count = counts.silent };
+    if (self->context->gate)
+        drops [count++] = (bus_count_t) { .name = "keys refused",
+                                          .count = gate_refused (self->context->gate) };
     stats->drops.items = drops;
     stats->drops.count = count;
 }
@@ -171,6 +178,19 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
     return 0;
 }
 
+//  What is about all companies is nothing for who has only some.
+static void
+s_hide (bus_stats_t *stats)
+{
+    stats->seq = stats->published = 0;
+    stats->leases.count = stats->execs.count = stats->companies.count = 0;
+    stats->stuck.count = stats->faults.count = 0;
+    for (size_t index = 0; index < stats->providers.count; index++) {
+        bus_provider_t *provider = (bus_provider_t *) &stats->providers.items [index];
+        berth_clear (bus_provider, provider, last_error);
+    }
+}
+
 static int
 s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
@@ -195,6 +215,8 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
     stats.faults.count = log_faults (req->arena, &stats.faults.items);
     if (s_list_stuck (req, txn, &stats, err))
         return -1;
+    if (req->letter->confined)
+        s_hide (&stats);
     effects_reply (fx, req, &bus_stats_schema, &stats);
     return 0;
 }

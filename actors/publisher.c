@@ -1,4 +1,4 @@
-//  publisher.c - owns the XPUB socket, and which companies are followed.
+//  publisher.c - owns the outlets, and which companies are followed.
 
 #include "publisher.h"
 
@@ -17,7 +17,8 @@ struct publisher {
     uint32_t magic;
     const context_t *context;
     actor_t *actor;
-    zsock_t *xpub;
+    outlet_t *outlets [OUTLETS_MAX];
+    size_t count;
     zhashx_t *followed;             //  Company -> how many subscriptions
     arena_t *arena;
     atomic_uint_fast64_t published;
@@ -83,34 +84,33 @@ s_head (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     return 0;
 }
 
-//  ---- subscriptions: the company is what stands before the first slash
+//  ---- subscriptions
+
+static void
+s_followed (void *me, const char *company, int more)
+{
+    publisher_t *self = me;
+    if (!*company)
+        return;                     //  All companies, or none: no head is repeated for it
+    size_t count = (size_t) (uintptr_t) zhashx_lookup (self->followed, company);
+    count = more > 0 ? count + 1 : count ? count - 1 : 0;
+    if (count == 0)
+        zhashx_delete (self->followed, company);
+    else if (count > 1 || zhashx_size (self->followed) < PUBLISHER_FOLLOWED_MAX)
+        zhashx_update (self->followed, company, (void *) (uintptr_t) count);
+}
 
 static void
 s_subscriptions (publisher_t *self)
 {
-    void *socket = zsock_resolve (self->xpub);
-    uint8_t frame [300];
-    int size;
-    while ((size = zmq_recv (socket, frame, sizeof frame, ZMQ_DONTWAIT)) >= 0) {
-        if (size < 1)
-            continue;
-        self->subscriptions = frame [0] ? self->subscriptions + 1
-                            : self->subscriptions ? self->subscriptions - 1 : 0;
-        wiring_followed (self->context->wiring, self->subscriptions > 0);
-        if (size < 2 || (size_t) size > sizeof frame)
-            continue;
-        uint8_t *slash = memchr (frame + 1, '/', (size_t) size - 1);
-        if (!slash || slash - frame > 65)
-            continue;               //  All companies, or none: no head is repeated for it
-        char company [66] = { 0 };
-        memcpy (company, frame + 1, (size_t) (slash - frame - 1));
-        size_t count = (size_t) (uintptr_t) zhashx_lookup (self->followed, company);
-        count = frame [0] ? count + 1 : count ? count - 1 : 0;
-        if (count == 0)
-            zhashx_delete (self->followed, company);
-        else if (count > 1 || zhashx_size (self->followed) < PUBLISHER_FOLLOWED_MAX)
-            zhashx_update (self->followed, company, (void *) (uintptr_t) count);
+    uint64_t subscriptions = 0;
+    for (size_t index = 0; index < self->count; index++) {
+        outlet_enforce (self->outlets [index]);
+        outlet_receive (self->outlets [index], s_followed, self);
+        subscriptions += outlet_subscriptions (self->outlets [index]);
     }
+    self->subscriptions = subscriptions;
+    wiring_followed (self->context->wiring, subscriptions > 0);
 }
 
 //  ---- out
@@ -120,10 +120,9 @@ s_send (publisher_t *self, const char *company, const char *action, berth_bytes_
 {
     char topic [160];
     int size = snprintf (topic, sizeof topic, "%s/%s", company, action);
-    void *socket = zsock_resolve (self->xpub);
-    //  A subscriber that is full loses entries; it sees the gap and asks activity.list.
-    if (zmq_send (socket, topic, (size_t) size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-        (void) zmq_send (socket, body.data, body.size, ZMQ_DONTWAIT);
+    for (size_t index = 0; index < self->count; index++)
+        if (outlet_subscriptions (self->outlets [index]))
+            outlet_send (self->outlets [index], topic, (size_t) size, body);
 }
 
 //  Sends what the log has behind the last entry that was sent; true if there is more.
@@ -181,13 +180,15 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
 };
 
 publisher_t *
-publisher_new (const context_t *context, zsock_t **xpub_p, berth_error_t *err)
+publisher_new (const context_t *context, outlet_t **outlets, size_t count, berth_error_t *err)
 {
+    ENSURE (count <= OUTLETS_MAX);
     own (publisher) self = calloc (1, sizeof (publisher_t));
     ENSURE (self);
     self->magic = PUBLISHER_MAGIC;
     self->context = context;
-    self->xpub = take (*xpub_p);
+    for (; self->count < count; self->count++)
+        self->outlets [self->count] = take (outlets [self->count]);
     self->followed = zhashx_new ();
     zhashx_set_destructor (self->followed, NULL);
     self->arena = arena_new ();
@@ -201,6 +202,13 @@ publisher_new (const context_t *context, zsock_t **xpub_p, berth_error_t *err)
     return take (self);
 }
 
+static void
+s_close (publisher_t *self)
+{
+    while (self->count)
+        outlet_destroy (&self->outlets [--self->count]);
+}
+
 void
 publisher_destroy (publisher_t **self_p)
 {
@@ -211,7 +219,7 @@ publisher_destroy (publisher_t **self_p)
     actor_destroy (&self->actor);
     zhashx_destroy (&self->followed);
     arena_destroy (&self->arena);
-    zsock_destroy (&self->xpub);
+    s_close (self);
     self->magic = 0;
     free (self);
     *self_p = NULL;
@@ -243,6 +251,9 @@ publisher_actor (zsock_t *pipe, void *args)
 {
     publisher_t *self = args;
     CHECK (self, PUBLISHER_MAGIC);
-    actor_run_with (self->actor, pipe, self->xpub, PUBLISHER_HEAD_MS, s_turn, self);
-    zsock_destroy (&self->xpub);
+    int fds [OUTLETS_MAX];
+    for (size_t index = 0; index < self->count; index++)
+        fds [index] = outlet_fd (self->outlets [index]);
+    actor_run_with (self->actor, pipe, fds, self->count, PUBLISHER_HEAD_MS, s_turn, self);
+    s_close (self);
 }

@@ -8,15 +8,15 @@
 #define BERTH_PUBLISHER_H_INCLUDED
 
 #include "context.h"
-
-#include <czmq.h>
+#include "outlet.h"
 
 typedef struct publisher publisher_t;
 
 enum { PUBLISHER_HEAD_MS = 1000, PUBLISHER_TURN_MAX = 1000, PUBLISHER_FOLLOWED_MAX = 10000 };
 
-//  Takes over a bound XPUB socket.
-publisher_t *publisher_new (const context_t *context, zsock_t **xpub_p, berth_error_t *err);
+//  Takes over the outlets; several of them say the same to other subscribers.
+publisher_t *publisher_new (const context_t *context, outlet_t **outlets, size_t count,
+                            berth_error_t *err);
 void publisher_destroy (publisher_t **self_p);
 void publisher_actor (zsock_t *pipe, void *args);
 

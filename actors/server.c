@@ -11,6 +11,7 @@
 #include "inspector.h"
 #include "leases.h"
 #include "log.h"
+#include "principals.h"
 #include "proxy.h"
 #include "publisher.h"
 #include "reader.h"
@@ -18,6 +19,7 @@
 #include "registry.h"
 #include "runs.h"
 #include "server_dirs.h"
+#include "server_doors.h"
 #include "trim.h"
 
 #include <czmq.h>
@@ -43,12 +45,11 @@ struct server {
     void (*alive) (void);
     int64_t alive_ms;
     bool release;                   //  Close all places before stopping
-    zsock_t *router, *xpub;         //  Until front and publisher take them
-    door_t *doors [DOORS_MAX];      //  Likewise
-    size_t doors_count;
+    server_doors_t doors;
     quotas_t *quotas;
     front_t *front;
     publisher_t *publisher;
+    principals_t *principals;
     registry_t *registry;
     realizer_t *realizer;
     leases_t *leases;
@@ -121,6 +122,7 @@ s_host (server_t *self, const server_options_t *options, berth_error_t *err)
     context->started_mono_ms = berth_mono_ms ();
     context->test_providers = options->test_providers;
     context->ephemeral = options->ephemeral;
+    context->local_over_tcp = options->local_over_tcp;
     berth_id_new (context->instance);
     spawner_options_t spawner = { .shim_path = self->shim_path, .parked = SERVER_PARKED,
                                   .install_id = context->host.install_id };
@@ -145,45 +147,34 @@ s_signals (server_t *self, berth_error_t *err)
     return 0;
 }
 
-static zsock_t *
-s_bind (int type, const char *endpoint, berth_error_t *err)
-{
-    zsock_t *socket = zsock_new (type);
-    ENSURE (socket);
-    zsock_set_linger (socket, 500);
-    //  Of one client that does not read: all its streams' windows and then some. Beyond it, its
-    //  replies are dropped, and counted.
-    zsock_set_sndhwm (socket, type == ZMQ_ROUTER ? 16 * BERTH_UNANSWERED_MAX : 100000);
-    zsock_set_rcvhwm (socket, 1000);
-    zsock_set_backlog (socket, 1024);
-    zsock_set_maxmsgsize (socket, BERTH_FRAME_MAX);
-    if (type == ZMQ_ROUTER)
-        zsock_set_router_mandatory (socket, 1);
-    mode_t before = umask (0177);
-    int rc = zsock_bind (socket, "%s", endpoint);
-    int failure = errno;
-    umask (before);
-    if (rc < 0) {
-        zsock_destroy (&socket);
-        errno = failure;
-        (void) berth_fail_errno (err, BERTH_FORBIDDEN, "cannot listen on %s", endpoint);
-    }
-    return socket;
-}
-
 static int
 s_sockets (server_t *self, berth_error_t *err)
 {
     zsys_init ();
     zsys_handler_set (NULL);
     zsys_set_logstream (stderr);
-    self->router = s_bind (ZMQ_ROUTER, self->bus_endpoint, err);
-    self->xpub = self->router ? s_bind (ZMQ_XPUB, self->events_endpoint, err) : NULL;
-    if (!self->xpub)
+    self->doors.trust = self->context.trust;
+    //  A private service has nobody to talk to but its owner
+    if (!self->context.ephemeral && server_doors_key (&self->doors, self->state, err))
         return -1;
-    trust_add_local (self->context.trust, "operator", ROLE_OPERATOR, (berth_strs_t) { 0, NULL });
-    self->doors [self->doors_count++] = door_new_local (&self->router, self->context.trust, "operator");
-    zsock_set_xpub_verboser (self->xpub, 1);        //  Every end of a subscription too, to count them
+    if (self->doors.certificate)
+        self->context.server_key = zcert_public_txt (self->doors.certificate);
+    return server_doors_own (&self->doors, self->bus_endpoint, self->events_endpoint, err);
+}
+
+//  Beside the operator's own: the principals are known by now.
+static int
+s_more_doors (server_t *self, const server_options_t *options, berth_error_t *err)
+{
+    trust_set_roots (self->context.trust, options->roots);
+    if (options->doors_count && self->context.ephemeral)
+        return berth_fail (err, BERTH_INVALID, "a private service has no doors");
+    for (size_t index = 0; index < options->doors_count; index++)
+        if (server_doors_open (&self->doors, &options->doors [index], err))
+            return -1;
+    self->context.network_bus = self->doors.bus;
+    self->context.network_events = self->doors.events;
+    self->context.gate = self->doors.gate;
     return 0;
 }
 
@@ -198,7 +189,7 @@ s_stop (void *context, bool release)
 }
 
 static int
-s_parts (server_t *self, berth_error_t *err)
+s_parts (server_t *self, const server_options_t *options, berth_error_t *err)
 {
     context_t *context = &self->context;
     context->wiring = wiring_new ();
@@ -206,13 +197,17 @@ s_parts (server_t *self, berth_error_t *err)
     wiring_set_trust (context->wiring, context->trust);
     for (size_t index = 0; provider_at (index) && index < PROXIES_MAX; index++)
         self->proxies [self->proxies_count++] = proxy_new (context, provider_at (index));
-    self->front = front_new (self->doors, self->doors_count, context->trust, context->instance,
-                             context->host.install_id, context->wiring);
-    self->doors_count = 0;
+    if (!(self->principals = principals_new (context, err)) || s_more_doors (self, options, err))
+        return -1;
+    self->front = front_new (self->doors.doors, self->doors.doors_count, context->trust,
+                             context->instance, context->host.install_id, context->wiring);
+    self->doors.doors_count = 0;
     bus_parts_t parts = { .front = self->front, .quotas = self->quotas, .proxies = self->proxies,
                           .proxies_count = self->proxies_count, .stop = s_stop,
                           .stop_context = self };
-    if (!(self->publisher = publisher_new (context, &self->xpub, err))
+    size_t outlets = self->doors.outlets_count;
+    self->doors.outlets_count = 0;
+    if (!(self->publisher = publisher_new (context, self->doors.outlets, outlets, err))
         || !(self->registry = registry_new (context, err))
         || !(self->realizer = realizer_new (context, err))
         || !(self->leases = leases_new (context, err))
@@ -239,6 +234,7 @@ s_actors (server_t *self)
     s_run (self, publisher_actor, self->publisher);
     for (size_t index = 0; index < self->proxies_count; index++)
         s_run (self, proxy_actor, self->proxies [index]);
+    s_run (self, principals_actor, self->principals);
     s_run (self, registry_actor, self->registry);
     s_run (self, realizer_actor, self->realizer);
     s_run (self, execs_actor, self->execs);
@@ -267,7 +263,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
         || s_host (self, options, err)
         || s_signals (self, err)
         || s_sockets (self, err)
-        || s_parts (self, err))
+        || s_parts (self, options, err))
         return -1;
     store_set_keys_max (self->context.store, options->keys_max);
     s_actors (self);
@@ -408,14 +404,12 @@ server_destroy (server_t **self_p)
     realizer_destroy (&self->realizer);
     registry_destroy (&self->registry);
     publisher_destroy (&self->publisher);
+    principals_destroy (&self->principals);
     front_destroy (&self->front);
     bool quiet = true;
     while (self->proxies_count)
         quiet &= proxy_destroy (&self->proxies [--self->proxies_count]);
-    while (self->doors_count)
-        door_destroy (&self->doors [--self->doors_count]);
-    zsock_destroy (&self->router);
-    zsock_destroy (&self->xpub);
+    server_doors_close (&self->doors);
     if (!quiet) {
         //  A provider hangs in its call: its thread must not find its feet gone when it wakes up.
         //  What it does is taken up again from its row.

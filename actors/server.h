@@ -4,6 +4,7 @@
 #define BERTH_SERVER_H_INCLUDED
 
 #include "base.h"
+#include "configuration.h"
 #include "error.h"
 #include "quota.h"
 
@@ -26,6 +27,10 @@ typedef struct {
     quotas_t *quotas;               //  Of companies; taken over. NULL: the defaults
     void (*alive) (void);           //  Called each alive_ms by the thread that waits, while the
     int64_t alive_ms;               //  front door answers; 0: never
+    const configuration_door_t *doors;      //  More ways in
+    size_t doors_count;
+    berth_blobs_t roots;            //  Host folders where workspaces may lie
+    bool local_over_tcp;            //  Driver local may be used over the network
 } server_options_t;
 
 enum {

@@ -37,7 +37,7 @@ struct trust {
     entry_t locals [16];
     size_t locals_count;
     berth_blobs_t roots;
-    atomic_uint_fast64_t version, narrowed, revoked;
+    atomic_uint_fast64_t version, changed, narrowed, revoked;
 };
 
 trust_t *
@@ -254,6 +254,12 @@ trust_version (const trust_t *self)
 }
 
 uint64_t
+trust_changed (const trust_t *self)
+{
+    return self->changed;
+}
+
+uint64_t
 trust_narrowed (const trust_t *self)
 {
     return self->narrowed;
@@ -300,7 +306,7 @@ trust_replace (trust_t *self, const principal_t *rows, size_t count)
     next.entries = arena_array (next.arena, count + 1, entry_t);
     next.by_key = arena_array (next.arena, count + 1, const entry_t *);
     uint64_t version = self->version + 1;
-    bool narrowed = false, revoked = false;
+    bool changed = false, narrowed = false, revoked = false;
     for (size_t index = 0; index < count; index++) {
         const principal_t *row = &rows [index];
         next.entries [index] = (entry_t) {
@@ -321,6 +327,7 @@ trust_replace (trust_t *self, const principal_t *rows, size_t count)
         bool narrower = before && s_is_narrower (before, entry);
         if (before && !narrower)
             entry->standing.narrowed = before->standing.narrowed;
+        changed |= before && (narrower || s_is_narrower (entry, before));
         narrowed |= narrower;
         revoked |= narrower && !entry->good;
         if (entry->good)
@@ -332,6 +339,8 @@ trust_replace (trust_t *self, const principal_t *rows, size_t count)
     snapshot_t before = self->now;
     self->now = next;
     pthread_rwlock_unlock (&self->lock);
+    if (changed)
+        self->changed = version;
     if (revoked)
         self->revoked = version;
     if (narrowed)

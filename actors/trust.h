@@ -45,9 +45,10 @@ bool trust_sees (trust_t *self, const char *name, const char *company);
 //  it must be absolute, without `.`, `..` and doubled slashes.
 bool trust_roots (trust_t *self, const char *name, berth_bytes_t path);
 
-//  Numbers that grow: with each replacement; with one that took rights from somebody; with one that
-//  revoked a key.
+//  Numbers that grow: with each replacement; with one that changed what a known principal may do;
+//  with one that took rights from somebody; with one that revoked a key.
 uint64_t trust_version (const trust_t *self);
+uint64_t trust_changed (const trust_t *self);
 uint64_t trust_narrowed (const trust_t *self);
 uint64_t trust_revoked (const trust_t *self);
 

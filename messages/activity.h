@@ -35,7 +35,10 @@
     X (WORKSPACE_REALIZED,   "workspace.realized",         "environment_lease") \
     X (WORKSPACE_RETURNED,   "workspace.returned",         "environment_lease") \
     X (EXEC_STARTED,         "exec.started",               "exec") \
-    X (EXEC_ENDED,           "exec.ended",                 "exec")
+    X (EXEC_ENDED,           "exec.ended",                 "exec") \
+    X (KEY_CREATED,          "key.created",                "key") \
+    X (KEY_GRANTED,          "key.granted",                "key") \
+    X (KEY_REVOKED,          "key.revoked",                "key")
 
 #define ACTION_CODE_(name, text, entity) ACTION_##name,
 typedef enum { ACTION_NONE = 0, ACTIONS (ACTION_CODE_) ACTION_COUNT } action_t;

@@ -76,6 +76,9 @@ typedef struct {
     X (BATCH_MAX,         256,       "requests of one commit")                                     \
     X (REPLY_KEPT_MAX,    16384,     "bytes of a reply that a key remembers")                      \
     X (CLIENT_SILENCE_MS, 30000,     "silence after which a client's streams end")                 \
+    X (PRINCIPALS_MAX,    10000,     "keys, revoked ones too")                                     \
+    X (SUBSCRIPTIONS_EACH, 1024,     "subscriptions of one key, or of one local connection")       \
+    X (SUBSCRIPTIONS_MAX, 65536,     "subscriptions of all at one socket")                         \
     X (LIST_DEFAULT,      50,        "rows of a list without a limit")                             \
     X (LIST_MAX,          1000,      "rows of a list at most")                                     \
     X (COMPANY_RATE,      100000,    "requests a second of one company, unless configured")        \

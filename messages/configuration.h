@@ -27,6 +27,18 @@ BERTH_MESSAGE (configuration_quotas, CONFIGURATION_QUOTAS);
     F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What it may take, other than `quotas` says.")
 BERTH_MESSAGE (configuration_company, CONFIGURATION_COMPANY);
 
+//  One more way in, beside the operator's own sockets.
+#define CONFIGURATION_DOOR(F, T) \
+    F (T, STR,   id,        "id",        REQUIRED | POSITIVE, 32, "Its name; clients of a local one are the principal ipc:<id>.") \
+    F (T, STR,   bus,       "bus",       OPTIONAL | POSITIVE, 512, "Where requests come in: ipc://PATH, or tcp://ADDRESS:PORT for those who have a key (tcp://127.0.0.1:7411).") \
+    F (T, STR,   events,    "events",    OPTIONAL | POSITIVE, 512, "Where activity goes out, likewise (tcp://127.0.0.1:7412).") \
+    F (T, STRS,  roles,     "roles",     OPTIONAL | POSITIVE, 4, "Of a local one: what all who come by it may ask, as operator, platform or observer.") \
+    F (T, STRS,  companies, "companies", OPTIONAL | POSITIVE, 256, "Of a local one: those that exist for them; none: all.") \
+    F (T, STR,   mode,      "mode",      OPTIONAL | POSITIVE, 4, "Of local sockets, octal (0600).") \
+    F (T, STR,   owner,     "owner",     OPTIONAL | POSITIVE, 64, "Of local sockets: a user's name or number.") \
+    F (T, STR,   group,     "group",     OPTIONAL | POSITIVE, 64, "Of local sockets: a group's name or number.")
+BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
+
 #define CONFIGURATION(F, T) \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory; as root (/var/lib/berth).") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory, where its sockets are; as root (/run/berth).") \
@@ -36,7 +48,10 @@ BERTH_MESSAGE (configuration_company, CONFIGURATION_COMPANY);
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
     F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.") \
     F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What each company may take.") \
-    F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.")
+    F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.") \
+    F (T, LIST (configuration_door), doors, "doors", OPTIONAL, 15, "More ways in: sections of any name.") \
+    F (T, BLOBS, roots,     "workspaceRoots", OPTIONAL | POSITIVE, 64, "Host folders beneath which workspaces may lie; the operator's own may lie anywhere.") \
+    F (T, BOOL,  local_over_tcp, "localOverTcp", OPTIONAL, 0, "Driver local may be used over TCP (false).")
 BERTH_MESSAGE (configuration, CONFIGURATION);
 
 #endif

@@ -42,7 +42,8 @@ enum { ROLES (ROLE_VALUE_) };
     X (REALIZER,  "realizer") \
     X (EXECS,     "execs") \
     X (PROXY,     "proxy") \
-    X (PUBLISHER, "publisher")
+    X (PUBLISHER, "publisher") \
+    X (KEYS,      "keys")
 #define ACTOR_CODE_(name, text) ACTOR_##name,
 typedef enum { ACTORS (ACTOR_CODE_) ACTOR_COUNT } actor_code_t;
 const char *actor_text (actor_code_t actor);
@@ -109,6 +110,10 @@ enum {
     X (EXEC_LIST,            "exec.list",               exec_list,           exec_page,         EXECS,    ALL_,  READ,  "List execs, newest first.") \
     X (ACTIVITY_LIST,        "activity.list",           activity_list,       activity_page,     PUBLISHER, ALL_, READ,  "Read the activity log.") \
     X (ACTIVITY_HEAD,        "activity.head",           company_ref,         activity_head,     PUBLISHER, ALL_, READ,  "The end of a company's activity log.") \
+    X (KEY_NEW,              "key.new",                 key_new,             principal,         KEYS,     OPERATOR, WRITE, "Let a new principal in, by its public key.") \
+    X (KEY_LIST,             "key.list",                key_list,            principal_page,    KEYS,     OPERATOR, READ, "List principals, by name.") \
+    X (KEY_GRANT,            "key.grant",               key_grant,           principal,         KEYS,     OPERATOR, WRITE, "Change roles and companies of a principal, at once.") \
+    X (KEY_REVOKE,           "key.revoke",              key_revoke,          principal,         KEYS,     OPERATOR, WRITE, "Let a principal in no more; its connections end.") \
     X (BUS_PING,             "bus.ping",                nothing,             bus_pong,          FRONT,    ALL_,  READ | MODE_SHARED, "Is the service there, and which one?") \
     X (BUS_INFO,             "bus.info",                nothing,             bus_info,          BUS,      ALL_,  READ | MODE_SHARED, "What this service is.") \
     X (BUS_STATS,            "bus.stats",               nothing,             bus_stats,         BUS,      ALL_,  READ | MODE_SHARED, "What goes on in it.") \

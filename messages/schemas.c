@@ -192,6 +192,7 @@ BERTH_SCHEMA (configuration_keys, CONFIGURATION_KEYS, SCHEMA_STRICT, "Idempotenc
 BERTH_SCHEMA (configuration_uids, CONFIGURATION_UIDS, SCHEMA_STRICT, "A range of host uids.");
 BERTH_SCHEMA (configuration_quotas, CONFIGURATION_QUOTAS, SCHEMA_STRICT, "What a company may take.");
 BERTH_SCHEMA (configuration_company, CONFIGURATION_COMPANY, SCHEMA_STRICT, "A company that differs.");
+BERTH_SCHEMA (configuration_door, CONFIGURATION_DOOR, SCHEMA_STRICT, "One more way in.");
 BERTH_SCHEMA (configuration, CONFIGURATION, SCHEMA_STRICT, "What berthd's configuration file says.");
 
 //  The request or reply that says nothing.
@@ -201,7 +202,8 @@ static const berth_schema_t *const s_schemas [] = {
     &nothing_schema, &principal_schema, &key_new_schema, &key_list_schema, &principal_page_schema,
     &key_grant_schema, &key_revoke_schema, &key_details_schema,
     &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
-    &configuration_company_schema, &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
+    &configuration_company_schema, &configuration_door_schema,
+    &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
     &environment_delete_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,

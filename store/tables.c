@@ -152,6 +152,16 @@ run_get (store_txn_t *txn, arena_t *arena, const char *company, const char *id, 
 }
 
 int
+principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *ret_row,
+               berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    key_text (&key, id);
+    int rc = s_get (txn, arena, TABLE_PRINCIPALS, &key, ret_row, err);
+    return rc > 0 ? berth_fail (err, BERTH_NOT_FOUND, "no key '%s'", id) : rc;
+}
+
+int
 environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err)
 {
     return s_put (txn, arena, TABLE_ENVIRONMENTS, row, err);
@@ -179,6 +189,12 @@ int
 run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *err)
 {
     return s_put (txn, arena, TABLE_RUNS, row, err);
+}
+
+int
+principal_put (store_txn_t *txn, arena_t *arena, const principal_t *row, berth_error_t *err)
+{
+    return s_put (txn, arena, TABLE_PRINCIPALS, row, err);
 }
 
 int

@@ -15,7 +15,8 @@
     X (WORKSPACES,   workspace,   REALIZER, "execution workspaces") \
     X (LEASES,       lease,       LEASES,   "leases, settled ones too") \
     X (RUNS,         run,         RUNS,     "what the bus knows of runs") \
-    X (EXECS,        exec,        EXECS,    "execs, ended ones too")
+    X (EXECS,        exec,        EXECS,    "execs, ended ones too") \
+    X (PRINCIPALS,   principal,   KEYS,     "who may ask, with its public key")
 
 #define STORE_INDEXES(X) \
 /*     index                table         its key                                         used by */ \
@@ -35,7 +36,9 @@
     X (EXEC_BY_LEASE,       EXECS,        "lease, createdAt down",                        "exec.list") \
     X (EXEC_LIVE,           EXECS,        "lease, of those that have not ended",          "start, expiry") \
     X (EXEC_ENDED,          EXECS,        "endedAt, of ended ones",                       "retention") \
-    X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention")
+    X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention") \
+    X (PRINCIPAL_LIST,      PRINCIPALS,   "name",                                         "key.list, start") \
+    X (PRINCIPAL_BY_KEY,    PRINCIPALS,   "public key",                                   "key.new")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -54,6 +57,8 @@ int lease_get (store_txn_t *txn, arena_t *arena, const char *id, lease_t *ret_ro
 int exec_get (store_txn_t *txn, arena_t *arena, const char *id, exec_t *ret_row, berth_error_t *err);
 int run_get (store_txn_t *txn, arena_t *arena, const char *company, const char *id, run_t *ret_row,
              berth_error_t *err);
+int principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *ret_row,
+                   berth_error_t *err);
 
 //  Writes a row and moves its index entries. Errors: store_full, internal.
 int environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err);
@@ -61,6 +66,7 @@ int workspace_put (store_txn_t *txn, arena_t *arena, const workspace_t *row, ber
 int lease_put (store_txn_t *txn, arena_t *arena, const lease_t *row, berth_error_t *err);
 int exec_put (store_txn_t *txn, arena_t *arena, const exec_t *row, berth_error_t *err);
 int run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *err);
+int principal_put (store_txn_t *txn, arena_t *arena, const principal_t *row, berth_error_t *err);
 
 //  Removes a row and its index entries; what is gone is fine.
 int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);

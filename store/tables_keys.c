@@ -38,6 +38,12 @@ s_run_key (const void *row, store_key_t *key)
     key_text (key, run->id);
 }
 
+static void
+s_principal_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const principal_t *) row)->id);
+}
+
 //  ---- keys of indexes: false leaves the row out
 
 static bool
@@ -196,6 +202,22 @@ s_exec_output (const void *row, store_key_t *key)
     return exec->state == exec_state_ENDED && !exec->output_gone;
 }
 
+//  The row's own key is all of it.
+static bool
+s_principal_list (const void *row, store_key_t *key)
+{
+    (void) row;
+    (void) key;
+    return true;
+}
+
+static bool
+s_principal_by_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const principal_t *) row)->public_key);
+    return true;
+}
+
 //  ---- the tables as data
 
 const table_row_t store_tables [TABLE_COUNT] = {
@@ -204,6 +226,7 @@ const table_row_t store_tables [TABLE_COUNT] = {
     [TABLE_LEASES]       = { &lease_schema, DB_LEASES, s_lease_key, "lease" },
     [TABLE_RUNS]         = { &run_schema, DB_RUNS, s_run_key, "run" },
     [TABLE_EXECS]        = { &exec_schema, DB_EXECS, s_exec_key, "exec" },
+    [TABLE_PRINCIPALS]   = { &principal_schema, DB_PRINCIPALS, s_principal_key, "key" },
 };
 
 const index_row_t store_indexes [INDEX_COUNT] = {
@@ -224,6 +247,8 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_EXEC_LIVE]            = { TABLE_EXECS, s_exec_live },
     [INDEX_EXEC_ENDED]           = { TABLE_EXECS, s_exec_ended },
     [INDEX_EXEC_OUTPUT]          = { TABLE_EXECS, s_exec_output },
+    [INDEX_PRINCIPAL_LIST]       = { TABLE_PRINCIPALS, s_principal_list },
+    [INDEX_PRINCIPAL_BY_KEY]     = { TABLE_PRINCIPALS, s_principal_by_key },
 };
 
 bool

@@ -22,6 +22,7 @@ stage_new (void)
     self->step_ms = 1000;
     assert_ok (store_open (self->folder, 64 << 20, &self->store, &err), err);
     self->context.store = self->store;
+    self->context.trust = trust_new ();
     return self;
 }
 
@@ -30,6 +31,7 @@ stage_destroy (stage_t **self_p)
 {
     stage_t *self = *self_p;
     store_destroy (&self->store);
+    trust_destroy (&self->context.trust);
     fixture_folder_destroy (&self->folder);
     arena_destroy (&self->arena);
     free (self);

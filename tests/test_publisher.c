@@ -33,10 +33,12 @@ s_setup (void **state)
     self->endpoint = arena_printf (stage->arena, "ipc://%s/events.sock", stage->folder);
     stage->context.wiring = wiring_new ();
     zsock_t *xpub = zsock_new (ZMQ_XPUB);
-    zsock_set_xpub_verboser (xpub, 1);
     zsock_set_sndhwm (xpub, 100000);
     assert_int_equal (zsock_bind (xpub, "%s", self->endpoint), 0);
-    self->publisher = publisher_new (&stage->context, &xpub, &err);
+    trust_add_local (stage->context.trust, "operator", ROLE_OPERATOR, (berth_strs_t) { 0, NULL });
+    outlet_t *outlet = outlet_new_local (&xpub, stage->context.trust, "operator",
+                                         self->endpoint + strlen ("ipc://"));
+    self->publisher = publisher_new (&stage->context, &outlet, 1, &err);
     assert_non_null (self->publisher);
     self->actor = zactor_new (publisher_actor, self->publisher);
     self->post = post_new (stage->context.wiring);

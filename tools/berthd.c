@@ -53,6 +53,10 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     if (berth_has (configuration, &said, local_as_root))
         options->local_as_root = said.local_as_root;
     s_quotas (&said, options);
+    options->doors = said.doors.items;
+    options->doors_count = said.doors.count;
+    options->roots = said.roots;
+    options->local_over_tcp = said.local_over_tcp;
     if (said.uids) {
         options->uid_first = (uint32_t) said.uids->first;
         options->uid_count = (uint32_t) said.uids->count;

@@ -36,6 +36,24 @@ s_pack_value (msgpack_packer *pk, const berth_field_t *field, const char *text)
         msgpack_pack_str_with_body (pk, text, strlen (text));
 }
 
+//  The values below a list of texts are its elements, whatever their names; a text alone is the
+//  only one.
+static void
+s_pack_texts (msgpack_packer *pk, zconfig_t *parent)
+{
+    size_t count = 0;
+    for (zconfig_t *child = zconfig_child (parent); child; child = zconfig_next (child))
+        count++;
+    const char *alone = zconfig_value (parent);
+    msgpack_pack_array (pk, count ? count : 1);
+    if (!count)
+        s_pack_value (pk, NULL, alone ? alone : "");
+    for (zconfig_t *child = zconfig_child (parent); child; child = zconfig_next (child)) {
+        const char *text = zconfig_value (child);
+        s_pack_value (pk, NULL, text ? text : "");
+    }
+}
+
 static void s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent);
 
 //  The sections below a list are its elements, whatever their names.
@@ -63,6 +81,8 @@ s_pack (msgpack_packer *pk, const berth_schema_t *schema, zconfig_t *parent)
         msgpack_pack_str_with_body (pk, name, strlen (name));
         if (field && field->kind == KIND_LIST)
             s_pack_list (pk, field->of, child);
+        else if (field && (field->kind == KIND_STRS || field->kind == KIND_BLOBS))
+            s_pack_texts (pk, child);
         else if (zconfig_child (child))
             s_pack (pk, field && field->kind == KIND_OBJ ? field->of : NULL, child);
         else
