@@ -49,6 +49,12 @@ s_gone (berth_error_t *err)
 }
 
 static int
+s_nonsense (berth_error_t *err)
+{
+    return berth_fail (err, BERTH_PROVIDER_ERROR, "the place's shim says nonsense");
+}
+
+static int
 s_wait (int fd, short events, int64_t deadline, berth_error_t *err)
 {
     while (true) {
@@ -200,14 +206,18 @@ shim_link_receive (shim_link_t *self, arena_t *arena, shim_message_t *ret_messag
         if (self->in_size >= 4)
             memcpy (&length, self->in, 4);
         if (length > SHIM_FRAME_MAX || (self->in_size >= 4 && !length))
-            return berth_fail (err, BERTH_PROVIDER_ERROR, "the place's shim says nonsense");
+            return s_nonsense (err);
         if (self->in_size >= 4 && self->in_size >= 4 + (size_t) length) {
             uint8_t *copy = arena_copy (arena, self->in + 4, length);
             self->in_size -= 4 + (size_t) length;
             memmove (self->in, self->in + 4 + length, self->in_size);
+            berth_error_t why = { 0 };
             if (berth_unpack (&shim_message_schema, (berth_bytes_t) { copy, length }, arena,
-                              ret_message, err))
-                return -1;
+                              ret_message, &why)) {
+                if (err)
+                    berth_error_set (err->cause, sizeof err->cause, "%s", why.text);
+                return s_nonsense (err);
+            }
             return 1;
         }
         s_grow (&self->in, &self->in_room, self->in_size + READ_SIZE);

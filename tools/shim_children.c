@@ -232,7 +232,7 @@ shim_child_signal (shim_t *self, child_t *child, int number)
 void
 shim_child_end (shim_t *self, child_t *child, exec_cause_t cause, uint64_t grace_ms)
 {
-    int64_t kill_at = berth_mono_ms () + (int64_t) grace_ms;
+    int64_t kill_at = shim_in (grace_ms);
     if (child->cause || child->state >= CHILD_EXITED) {
         if (child->kill_at > kill_at)
             child->kill_at = kill_at;           //  Sooner than was said before
@@ -314,7 +314,7 @@ shim_child_started (shim_t *self, child_t *child, int64_t pid, int master)
     child->pid = pid;
     child->start_by = 0;
     if (child->timeout_ms && !child->cause)
-        child->timeout_at = berth_mono_ms () + (int64_t) child->timeout_ms;
+        child->timeout_at = shim_in (child->timeout_ms);
     if (child->tty) {
         int copy = fcntl (master, F_DUPFD_CLOEXEC, 3);
         if (copy >= 0)

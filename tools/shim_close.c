@@ -16,8 +16,7 @@
 void
 shim_close (shim_t *self, exec_cause_t cause, uint64_t grace_ms)
 {
-    int64_t now = berth_mono_ms ();
-    int64_t at = now + (int64_t) grace_ms;
+    int64_t now = berth_mono_ms (), at = shim_in (grace_ms);
     if (self->closing) {
         if (at < self->close_at)
             self->close_at = at;

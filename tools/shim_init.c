@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { REPORT_FDS = 1 };
@@ -51,6 +53,15 @@ s_is_master (int fd)
         && (flags = fcntl (fd, F_GETFL)) >= 0 && fcntl (fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+//  A wait status of a process that has ended, by a signal that there is: what else it may say would
+//  be told on, and nobody could read that end.
+static bool
+s_is_end (int status)
+{
+    return (status & ~0xffff) == 0
+        && (WIFEXITED (status) || (WIFSIGNALED (status) && WTERMSIG (status) <= SIGRTMAX));
+}
+
 //  Takes a report. False if it does not fit what is known.
 static bool
 s_report (shim_t *self, const init_report_t *report, int fd)
@@ -73,7 +84,8 @@ s_report (shim_t *self, const init_report_t *report, int fd)
         shim_child_failed (self, child, report->value, report->stage);
         return true;
     }
-    if (report->op == INIT_EXITED && child->state == CHILD_RUNNING && fd < 0) {
+    if (report->op == INIT_EXITED && child->state == CHILD_RUNNING && fd < 0
+        && s_is_end (report->value)) {
         shim_child_exited (self, child, report->value);
         return true;
     }

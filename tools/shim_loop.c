@@ -36,6 +36,13 @@ watch_close (shim_t *shim, watch_t *self)
     self->fd = -1;
 }
 
+int64_t
+shim_in (uint64_t ms)
+{
+    static const uint64_t century = 100ull * 365 * 86400 * 1000;
+    return berth_mono_ms () + (int64_t) (ms < century ? ms : century);
+}
+
 static int64_t
 s_due (const shim_t *self)
 {

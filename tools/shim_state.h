@@ -167,6 +167,8 @@ void shim_spare_remove (shim_t *self);
 void watch_set (shim_t *shim, watch_t *self, uint32_t events);
 //  Stops watching and closes.
 void watch_close (shim_t *shim, watch_t *self);
+//  So long from now, on the monotonic clock. What is longer than a century is one.
+int64_t shim_in (uint64_t ms);
 //  Waits for one event or deadline and handles it, until the place is done.
 void shim_run (shim_t *self);
 //  One line in the place's log.

@@ -18,6 +18,7 @@ bool machine_on;
 int64_t machine_now_ms;
 size_t machine_room;
 void (*machine_closed) (fd_t *fd);
+int (*machine_special) (void);
 static fd_t s_fds [FDS];
 static size_t s_fds_used;               //  No descriptor at or above it
 static node_t s_nodes [NODES];
@@ -136,7 +137,7 @@ machine_end (void)
     machine_on = false;
     for (size_t index = 0; index < s_fds_used; index++)
         FUZZ_MUST (s_fds [index].kind == FD_FREE, "descriptor %zu of kind %d/%d was left open: %s", index,
-                   s_fds [index].kind, s_fds [index].other,
+                   s_fds [index].kind, (int) s_fds [index].of,
                    s_fds [index].kind == FD_OTHER ? "" : s_nodes [s_fds [index].node].path);
     s_fds_used = 0;
 }
@@ -198,10 +199,8 @@ int __wrap_open (const char *path, int flags, ...);
 int
 __wrap_open (const char *path, int flags, ...)
 {
-    if (machine_on && strcmp (path, "/dev/null") == 0) {
-        int fd = machine_fd_new (FD_OTHER, 0);
-        return fd;
-    }
+    if (machine_on && machine_special && strcmp (path, "/dev/null") == 0)
+        return machine_special ();
     return machine_on ? s_open (AT_FDCWD, path, flags) : __real_open (path, flags, 0600);
 }
 
@@ -217,7 +216,7 @@ WRAP (int, close, (int number))
 {
     fd_t *fd = machine_fd (number);
     if (!fd) {
-        FUZZ_MUST (!machine_on, "descriptor %d is closed, which is not open", number);
+        FUZZ_MUST (!machine_on || number < FD_FIRST, "descriptor %d is closed, which is not open", number);
         return __real_close (number);
     }
     if (fd->kind == FD_OTHER) {
@@ -229,6 +228,7 @@ WRAP (int, close, (int number))
         s_forget (&s_nodes [fd->node]);
     }
     fd->kind = FD_FREE;
+    fd->events = 0;
     return 0;
 }
 
@@ -241,28 +241,6 @@ WRAP (int, mkdir, (const char *path, mode_t mode))
     if (machine_room == 0)
         return s_fail (ENOSPC);
     return s_make (path, true) ? 0 : -1;
-}
-
-static node_t *
-s_file (int number)
-{
-    fd_t *fd = machine_fd (number);
-    FUZZ_MUST (fd, "descriptor %d is used, which is not open", number);
-    return fd->kind == FD_FILE ? &s_nodes [fd->node] : NULL;
-}
-
-WRAP (ssize_t, pread, (int fd, void *data, size_t size, off_t at))
-{
-    if (!machine_on)
-        return __real_pread (fd, data, size, at);
-    const node_t *node = s_file (fd);
-    if (!node || at < 0)
-        return s_fail (EINVAL);
-    size_t left = (size_t) at < node->size ? node->size - (size_t) at : 0;
-    size_t part = size < left ? size : left;
-    if (part)
-        memcpy (data, node->data + at, part);
-    return (ssize_t) part;
 }
 
 static ssize_t
@@ -284,6 +262,39 @@ s_write (node_t *node, const void *data, size_t size, size_t at)
         memcpy (node->data + at, data, part);
     if (at + part > node->size)
         node->size = at + part;
+    return (ssize_t) part;
+}
+
+ssize_t
+machine_write_file (int number, const void *data, size_t size)
+{
+    fd_t *fd = machine_fd (number);
+    FUZZ_MUST (fd && fd->kind == FD_FILE, "descriptor %d is written, which is no file", number);
+    ssize_t done = s_write (&s_nodes [fd->node], data, size, fd->position);
+    if (done > 0)
+        fd->position += (size_t) done;
+    return done;
+}
+
+static node_t *
+s_file (int number)
+{
+    fd_t *fd = machine_fd (number);
+    FUZZ_MUST (fd, "descriptor %d is used, which is not open", number);
+    return fd->kind == FD_FILE ? &s_nodes [fd->node] : NULL;
+}
+
+WRAP (ssize_t, pread, (int fd, void *data, size_t size, off_t at))
+{
+    if (!machine_on)
+        return __real_pread (fd, data, size, at);
+    const node_t *node = s_file (fd);
+    if (!node || at < 0)
+        return s_fail (EINVAL);
+    size_t left = (size_t) at < node->size ? node->size - (size_t) at : 0;
+    size_t part = size < left ? size : left;
+    if (part)
+        memcpy (data, node->data + at, part);
     return (ssize_t) part;
 }
 
@@ -331,7 +342,7 @@ WRAP (int, fstat, (int fd, struct stat *status))
         return __real_fstat (fd, status);
     const node_t *node = s_file (fd);
     memset (status, 0, sizeof *status);
-    status->st_mode = node ? S_IFREG | 0600 : S_IFCHR;
+    status->st_mode = node ? S_IFREG | 0600 : S_IFCHR | 0600;
     status->st_size = node ? (off_t) node->size : 0;
     status->st_nlink = node ? node->linked : 1;
     return 0;

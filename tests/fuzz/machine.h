@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-enum { FD_FIRST = 1000, FDS = 512, NODES = 40, FILE_MAX = 192 * 1024 };
+enum { FD_FIRST = 1000, FDS = 256, NODES = 40, FILE_MAX = 192 * 1024 };
 
 //  Where folders are that exist from the start.
 #define MACHINE_ROOT "/m"
@@ -25,8 +25,9 @@ typedef struct {
     fd_kind_t kind;
     size_t node;                            //  Of DIR and FILE
     size_t position;
-    int other;                              //  Of OTHER: what it is, and
-    size_t of;                              //  which of them
+    size_t of;                              //  Of OTHER: its object
+    uint32_t events;                        //  Watched for, and
+    void *watch;                            //  what epoll says of it
 } fd_t;
 
 typedef struct {
@@ -52,6 +53,55 @@ fd_t *machine_fd (int fd);
 int machine_fd_new (fd_kind_t kind, size_t of);
 //  Called when the last descriptor of an OTHER is closed; of machine_events.c, or nothing.
 extern void (*machine_closed) (fd_t *fd);
+//  A descriptor of /dev/null.
+extern int (*machine_special) (void);
+//  write (2) on a file.
+ssize_t machine_write_file (int fd, const void *data, size_t size);
+
+//  What lies behind a descriptor that is no file, seen from the program that is tested.
+typedef enum {
+    OBJECT_FREE, OBJECT_NOTHING,            //  /dev/null and its like: nothing comes of it
+    OBJECT_PIPE, OBJECT_TERMINAL,           //  Bytes that do not matter
+    OBJECT_STREAM,                          //  A connection: bytes that do
+    OBJECT_PACKETS,                         //  The socket of init
+    OBJECT_LISTENER
+} object_kind_t;
+
+enum { OBJECTS = 128, STREAM_ROOM = 16384 };
+
+typedef struct {
+    object_kind_t kind;
+    unsigned open;                          //  Descriptors of the program
+    size_t ready;                           //  Bytes that it can read; LISTENER: who wants in
+    size_t room;                            //  Bytes that it can write
+    bool ended;                             //  The other side is closed
+    bool held;                              //  Of a pipe: the target has the other end, not the program
+    bool readable_end;                      //  Of a pipe: what the program keeps is the reading end
+    uint8_t *data;                          //  STREAM: what it can read, STREAM_ROOM bytes
+} object_t;
+
+object_t *machine_object (size_t index);
+size_t machine_object_new (object_kind_t kind);
+//  The object behind a descriptor, or NULL.
+object_t *machine_object_of (int fd);
+
+//  The descriptors that are ready now, and watched for it; at most `room` of them.
+size_t machine_ready (int *fds, uint32_t *events, size_t room);
+
+//  What the target plays. Each may be NULL.
+typedef struct {
+    int (*wait) (int timeout_ms);           //  epoll_wait: 0 nothing, or the descriptor, or -1
+    void (*sent) (size_t object, const uint8_t *data, size_t size);     //  On a STREAM
+    bool (*told) (const void *packet, size_t size, const int *fds, size_t count);   //  On PACKETS
+    //  Next packet: its size, 0 if the other side is gone, -1 if there is none
+    ssize_t (*packet) (void *packet, size_t size, int *fds, size_t *count);
+    int (*accepted) (void);                 //  The object of a new connection
+} machine_play_t;
+extern machine_play_t machine_play;
+
+//  Behind machine_begin: no object is left from before. A descriptor of an object.
+void machine_events_begin (void);
+int machine_descriptor (size_t object);
 
 //  A file by its path, or NULL; made if `make`.
 node_t *machine_file (const char *path, bool make);

@@ -298,5 +298,6 @@ main (int argc, char **argv)
     s_messages ();
     s_texts ();
     s_spools ();
+    seeds_shim ();
     return 0;
 }

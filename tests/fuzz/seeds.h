@@ -15,4 +15,6 @@ void seed_add (seed_t *self, const void *data, size_t size);
 void seed_number (seed_t *self, uint64_t number, size_t size);
 void seed_write (const char *target, const char *name, const void *data, size_t size);
 
+void seeds_shim (void);
+
 #endif

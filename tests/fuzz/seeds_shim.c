@@ -1,0 +1,153 @@
+//  seeds_shim.c - talks between berthd, a shim and its init, as fuzz_shim.c and fuzz_link.c read them.
+
+#include "fuzz.h"
+#include "seeds.h"
+
+#include "codec.h"
+#include "init_protocol.h"
+#include "shim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+//  Steps of fuzz_shim.c; a peer's number stands above the low four bits.
+enum { CONNECT, BYTES, FRAME, TYPICAL, LEAVE = 6, ROOM, REPORT, RAW_REPORT = 10, OUTPUT, OUTPUT_END, TIME,
+       DISK, INIT };
+
+//  A START of exec `exec`; `flags` as s_typical reads them, `more` its policy.
+static void
+s_start (seed_t *seed, unsigned exec, unsigned flags, unsigned more)
+{
+    seed_number (seed, TYPICAL, 1);
+    seed_number (seed, shim_op_START - 1, 1);
+    seed_number (seed, exec | flags, 1);
+    if (flags & 8)
+        seed_number (seed, 3, 1);
+    if (flags & 32)
+        seed_number (seed, 3, 1);
+    seed_number (seed, 3, 1);
+    seed_add (seed, "all", 3);
+    seed_number (seed, more, 1);
+}
+
+static void
+s_ask (seed_t *seed, shim_op_t op, unsigned flags)
+{
+    seed_number (seed, TYPICAL, 1);
+    seed_number (seed, (unsigned) op - 1, 1);
+    seed_number (seed, flags, 1);
+    if (flags & 8)
+        seed_number (seed, 2, 1);
+    if (flags & 16)
+        seed_number (seed, 9, 1);
+}
+
+static void
+s_report (seed_t *seed, unsigned op, unsigned slot, unsigned value, unsigned fds)
+{
+    seed_number (seed, REPORT, 1);
+    seed_number (seed, op, 1);
+    seed_number (seed, slot, 1);
+    seed_number (seed, value, 2);
+    seed_number (seed, INIT_AT_EXEC, 1);
+    seed_number (seed, fds, 1);
+}
+
+static void
+s_step (seed_t *seed, unsigned op, unsigned which, uint64_t number, size_t size)
+{
+    seed_number (seed, op, 1);
+    seed_number (seed, which, 1);
+    seed_number (seed, number, size);
+}
+
+//  One exec from start to end, in as many ways as there are bits.
+static void
+s_talk (unsigned kind)
+{
+    seed_t seed = { 0 };
+    char name [40];
+    bool terminal = kind & 1;
+    seed_number (&seed, CONNECT, 1);
+    if (kind & 2)
+        seed_number (&seed, CONNECT, 1);
+    s_start (&seed, kind % 5, (terminal ? 64 : 128) | (kind & 4 ? 32 : 0), kind & 3);
+    s_report (&seed, kind & 16 ? INIT_FAILED : INIT_STARTED, 0, 2, terminal ? 65 : 0);
+    s_step (&seed, OUTPUT, 0, 5000, 2);
+    s_step (&seed, OUTPUT, 1, 70, 2);
+    s_ask (&seed, shim_op_WRITE, kind % 5);
+    seed_number (&seed, 0, 2);
+    seed_number (&seed, 9000, 2);
+    s_step (&seed, TIME, 1, 0, 0);
+    s_ask (&seed, shim_op_RESIZE, kind % 5);
+    s_ask (&seed, shim_op_SIGNAL, kind % 5);
+    seed_number (&seed, 15, 1);
+    if (kind & 4)
+        s_step (&seed, TIME, 4, 0, 0);
+    if (kind & 8) {
+        s_ask (&seed, shim_op_END, (kind % 5) | 8);
+        seed_number (&seed, 3, 1);
+    }
+    s_ask (&seed, shim_op_RELEASE, kind % 5);
+    seed_number (&seed, 5000, 2);
+    s_report (&seed, INIT_EXITED, 0, kind & 8 ? 15 : 0x300, 0);
+    if (kind & 2)
+        s_step (&seed, OUTPUT_END, 0, 0, 0);
+    s_step (&seed, OUTPUT_END, 1, 0, 0);
+    s_step (&seed, TIME, 3, 0, 0);
+    s_ask (&seed, shim_op_STATE, 0);
+    s_ask (&seed, kind & 4 ? shim_op_CLOSE : shim_op_FENCE, 16);
+    s_start (&seed, kind % 5, 0, 0);
+    seed_number (&seed, LEAVE, 1);
+    snprintf (name, sizeof name, "talk-%u", kind);
+    seed_write ("shim", name, seed.data, seed.size);
+}
+
+//  What a shim tells: for the other side.
+static void
+s_told (unsigned piece)
+{
+    seed_t seed = { 0 };
+    own (arena) arena = arena_new ();
+    static const char id [] = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    char name [40];
+    seed_number (&seed, piece, 1);
+    for (shim_op_t op = shim_op_HELLO; op < shim_op_COUNT; op++) {
+        shim_message_t message = { 0 };
+        berth_put (shim_message, &message, op, op);
+        berth_put (shim_message, &message, exec, id);
+        if (op == shim_op_HELLO) {
+            berth_put (shim_message, &message, v, SHIM_VERSION);
+            berth_put (shim_message, &message, place, id);
+            berth_put (shim_message, &message, generation, 7);
+        }
+        if (op == shim_op_OUTPUT || op == shim_op_ENDED) {
+            berth_put (shim_message, &message, stdout_bytes, 70000);
+            berth_put (shim_message, &message, stderr_bytes, 0);
+            berth_put (shim_message, &message, truncated, false);
+        }
+        if (op == shim_op_ENDED) {
+            berth_put (shim_message, &message, cause, exec_cause_EXITED);
+            berth_put (shim_message, &message, exit_code, 3);
+            berth_put (shim_message, &message, ended_at, 1778491800123);
+        }
+        if (op == shim_op_REFUSED)
+            berth_put (shim_message, &message, error, "not_found: there is no such exec running");
+        berth_bytes_t frame = berth_pack (&shim_message_schema, &message, arena);
+        seed_number (&seed, frame.size, 4);
+        seed_add (&seed, frame.data, frame.size);
+    }
+    if (piece == 3)
+        seed_number (&seed, 0xffffff, 4);       //  A frame that is too large
+    snprintf (name, sizeof name, "told-%u", piece);
+    seed_write ("link", name, seed.data, seed.size - (piece == 5 ? 9 : 0));
+}
+
+void
+seeds_shim (void)
+{
+    for (unsigned kind = 0; kind < 32; kind++)
+        s_talk (kind);
+    for (unsigned piece = 0; piece < 8; piece++)
+        s_told (piece);
+}
