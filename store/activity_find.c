@@ -35,21 +35,30 @@ s_since (store_txn_t *txn, const char *company, uint64_t after, int64_t since_ms
 
 //  ---- lanes: the entries under one text, or the log itself
 
+//  The lane of the log itself: of all of it, or of its end that finder does not lead to yet.
+static int
+s_log_lane (activity_walk_t *self, size_t lane, uint64_t company_seq, berth_error_t *err)
+{
+    head_record_t head;
+    int rc;
+    uint64_t at = company_seq;
+    while ((rc = activity_head_from (self->txn, self->filter.company, at, &at, &head, err)) == 0
+           && head.seq <= self->found)
+        at++;
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    self->at [lane] = at;
+    self->seqs [lane] = head.seq;
+    return 0;
+}
+
 //  Moves a lane to its first entry at or behind companySeq.
 static int
 s_lane (activity_walk_t *self, size_t lane, uint64_t company_seq, berth_error_t *err)
 {
     self->at [lane] = UINT64_MAX;
-    if (!self->kind) {
-        head_record_t head;
-        uint64_t at;
-        int rc = activity_head_from (self->txn, self->filter.company, company_seq, &at, &head, err);
-        if (rc)
-            return rc < 0 ? -1 : 0;
-        self->at [lane] = at;
-        self->seqs [lane] = head.seq;
-        return 0;
-    }
+    if (!self->texts [lane])
+        return s_log_lane (self, lane, company_seq, err);
     store_key_t found, wanted = activity_finder_key (self->kind, self->filter.company,
                                                      self->texts [lane], company_seq);
     berth_bytes_t value;
@@ -92,6 +101,23 @@ s_choose (activity_walk_t *self)
     }
 }
 
+//  One more lane: the end of the log. *end: no entry of it is at or before this companySeq.
+static int
+s_end (activity_walk_t *self, uint64_t *end, berth_error_t *err)
+{
+    own (arena) arena = arena_new ();
+    const store_counters_t *counters = store_counters (self->txn);
+    uint64_t behind = counters->seq - counters->found;
+    activity_head_t head;
+    if (activity_end (self->txn, arena, self->filter.company, &head, err))
+        return -1;
+    self->found = counters->found;
+    self->texts [self->lanes++] = NULL;
+    if (head.company_seq > behind && head.company_seq - behind > *end)
+        *end = head.company_seq - behind;
+    return 0;
+}
+
 int
 activity_walk_begin (activity_walk_t *self, store_txn_t *txn, const activity_filter_t *filter,
                      berth_error_t *err)
@@ -106,8 +132,11 @@ activity_walk_begin (activity_walk_t *self, store_txn_t *txn, const activity_fil
     if (filter->since_ms
         && s_since (txn, filter->company, after, filter->since_ms, &after, err))
         return -1;
+    uint64_t end = after;
+    if (self->kind && s_end (self, &end, err))
+        return -1;
     for (size_t lane = 0; lane < self->lanes; lane++)
-        if (s_lane (self, lane, after + 1, err))
+        if (s_lane (self, lane, (self->texts [lane] ? after : end) + 1, err))
             return -1;
     return 0;
 }

@@ -5,6 +5,10 @@
 //  finder    key kind, company, text, u64 companySeq   value u64 seq
 //  floors    key company                               value floor_record_t
 //
+//  Finder follows behind: an entry goes there with others, FINDER_LAG of them at once, because each of
+//  its texts lies on a page of its own, and every page costs each commit. What it does not lead to yet
+//  is the end of the log, and is read as it stands.
+//
 //  The end of a company's log is its last entry, or (none is kept) its floor.
 
 #ifndef BERTH_ACTIVITY_INSIDE_H_INCLUDED
@@ -14,6 +18,7 @@
 #include "store_lmdb.h"
 
 enum { FINDER_RUN = 'r', FINDER_ENTITY = 'e', FINDER_ACTION = 'a' };
+enum { FINDER_LAG = 64, FINDER_TURN = 1024 };
 
 //  `latest_ms` is the latest time of this entry and all before it: unlike their own times it never
 //  steps back, so that a time can be searched for.
@@ -50,8 +55,9 @@ enum { FINDER_TEXTS = 3 };
 size_t activity_texts (const activity_t *row, int kinds [FINDER_TEXTS],
                        const char *texts [FINDER_TEXTS]);
 
-//  Puts an entry into heads and finder.
-int activity_lead_to (store_txn_t *txn, const activity_t *row, int64_t latest_ms,
-                      berth_error_t *err);
+//  Puts an entry into heads; into finder.
+int activity_head_put (store_txn_t *txn, const activity_t *row, int64_t latest_ms,
+                       berth_error_t *err);
+int activity_finder_put (store_txn_t *txn, const activity_t *row, berth_error_t *err);
 
 #endif

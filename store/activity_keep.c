@@ -173,9 +173,13 @@ activity_reindex (store_txn_t *txn, berth_error_t *err)
             latest_ms = 0;
         }
         latest_ms = row.created_at > latest_ms ? row.created_at : latest_ms;
-        if (activity_lead_to (txn, &row, latest_ms, err))
+        if (activity_head_put (txn, &row, latest_ms, err) || activity_finder_put (txn, &row, err))
             return -1;
         at = activity_head_key (row.company, row.company_seq + 1);
     }
-    return rc < 0 ? -1 : 0;
+    if (rc < 0)
+        return -1;
+    txn->counters.found = txn->counters.seq;
+    txn->counters_changed = true;
+    return 0;
 }

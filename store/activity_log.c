@@ -101,23 +101,46 @@ activity_texts (const activity_t *row, int kinds [FINDER_TEXTS], const char *tex
 }
 
 int
-activity_lead_to (store_txn_t *txn, const activity_t *row, int64_t latest_ms, berth_error_t *err)
+activity_head_put (store_txn_t *txn, const activity_t *row, int64_t latest_ms, berth_error_t *err)
 {
     head_record_t record = { row->seq, latest_ms };
     store_key_t key = activity_head_key (row->company, row->company_seq);
-    if (store_raw_put (txn, DB_HEADS, &key,
-                       (berth_bytes_t) { (const uint8_t *) &record, sizeof record }, err))
-        return -1;
+    return store_raw_put (txn, DB_HEADS, &key,
+                          (berth_bytes_t) { (const uint8_t *) &record, sizeof record }, err);
+}
+
+int
+activity_finder_put (store_txn_t *txn, const activity_t *row, berth_error_t *err)
+{
     int kinds [FINDER_TEXTS];
     const char *texts [FINDER_TEXTS];
     size_t count = activity_texts (row, kinds, texts);
     for (size_t index = 0; index < count; index++) {
-        key = activity_finder_key (kinds [index], row->company, texts [index], row->company_seq);
+        store_key_t key = activity_finder_key (kinds [index], row->company, texts [index],
+                                               row->company_seq);
         if (store_raw_put (txn, DB_FINDER, &key,
-                           (berth_bytes_t) { (const uint8_t *) &record.seq, sizeof record.seq },
-                           err))
+                           (berth_bytes_t) { (const uint8_t *) &row->seq, sizeof row->seq }, err))
             return -1;
     }
+    return 0;
+}
+
+//  Lets finder catch up once enough has come together.
+static int
+s_catch_up (store_txn_t *txn, berth_error_t *err)
+{
+    store_counters_t *counters = &txn->counters;
+    if (counters->seq - counters->found < FINDER_LAG)
+        return 0;
+    own (arena) arena = arena_new ();
+    for (unsigned turn = 0; turn < FINDER_TURN && counters->found < counters->seq; turn++) {
+        activity_t row;
+        arena_clear (arena);
+        int rc = activity_at (txn, arena, ++counters->found, &row, NULL, err);
+        if (rc < 0 || (rc == 0 && activity_finder_put (txn, &row, err)))
+            return -1;                          //  1: trimmed meanwhile
+    }
+    txn->counters_changed = true;
     return 0;
 }
 
@@ -227,10 +250,10 @@ activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note, ber
 
     store_key_t key = activity_key (row.seq);
     if (store_raw_put (txn, DB_ACTIVITY, &key, berth_pack (&activity_schema, &row, arena), err)
-        || activity_lead_to (txn, &row, head.latest_ms, err))
+        || activity_head_put (txn, &row, head.latest_ms, err))
         return -1;
     txn->head = head;
-    return 0;
+    return s_catch_up (txn, err);
 }
 
 int

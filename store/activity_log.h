@@ -60,7 +60,8 @@ typedef struct {
     store_txn_t *txn;
     activity_filter_t filter;
     int kind;                       //  Of the index; 0: the log itself
-    const char *texts [ACTION_COUNT];
+    const char *texts [ACTION_COUNT];   //  NULL: of the log itself
+    uint64_t found;                 //  The last entry that the index leads to
     uint64_t at [ACTION_COUNT];     //  The next companySeq under each text; UINT64_MAX: none
     uint64_t seqs [ACTION_COUNT];
     size_t lanes;

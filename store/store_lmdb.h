@@ -35,6 +35,7 @@ typedef struct {
     uint64_t seq;                   //  Last of the activity log
     uint64_t generation;            //  Last fencing number
     uint64_t leases [STORE_STATES], runs [STORE_STATES], execs [STORE_STATES];    //  Rows by state
+    uint64_t found;                 //  Last entry of the log that FINDER leads to
 } store_counters_t;
 
 struct store {

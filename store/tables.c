@@ -394,7 +394,8 @@ tables_reindex (store_txn_t *txn, berth_error_t *err)
     if (rc)
         return store_fail (err, rc, "emptying the index");
     txn->counters = (store_counters_t) { .seq = txn->counters.seq,
-                                         .generation = txn->counters.generation };
+                                         .generation = txn->counters.generation,
+                                         .found = txn->counters.found };
     txn->counters_changed = true;
     for (table_t table = 0; table < TABLE_COUNT; table++)
         if (s_reindex_table (txn, table, arena, err))

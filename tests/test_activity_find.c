@@ -3,7 +3,7 @@
 
 #include "fixture.h"
 
-#include "activity_log.h"
+#include "activity_inside.h"
 #include "codec.h"
 #include "ids.h"
 
@@ -189,10 +189,11 @@ test_little_is_looked_at (void **state)
     assert_ok (store_read (home->store, &txn, &home->err), home->err);
     activity_filter_t filter = { .company = "acme", .run = "run-3" };
     assert_in_range (s_compare (home, txn, &filter), 1, 3 * ENTRIES / 2 / RUNS);
+    //  But for the last, which the index does not lead to yet
     filter = (activity_filter_t) { .company = "acme", .action = "exec.ended" };
-    assert_int_equal (s_compare (home, txn, &filter), 0);
+    assert_in_range (s_compare (home, txn, &filter), 0, FINDER_LAG - 1);
     filter = (activity_filter_t) { .company = "acme", .entity = "nothing" };
-    assert_int_equal (s_compare (home, txn, &filter), 0);
+    assert_in_range (s_compare (home, txn, &filter), 0, FINDER_LAG - 1);
     store_txn_destroy (&txn);
 }
 

@@ -3,7 +3,7 @@
 
 #include "fixture.h"
 
-#include "activity_log.h"
+#include "activity_inside.h"
 #include "codec.h"
 #include "ids.h"
 #include "store_lmdb.h"
@@ -121,7 +121,10 @@ test_trim (void **state)
     assert_int_equal (head.company_seq, 50);
     assert_int_equal (s_entries (home, DB_ACTIVITY), 40);
     assert_int_equal (s_entries (home, DB_HEADS), 40);
-    assert_int_equal (s_entries (home, DB_FINDER), 120);
+    //  Of the entries that it led to by then, 4 are left
+    assert_int_equal (s_entries (home, DB_FINDER), 3 * (FINDER_LAG - 60));
+    s_add (home, 100, 100);
+    assert_int_equal (s_entries (home, DB_FINDER), 3 * (3 * FINDER_LAG - 60));
 }
 
 //  Numbers and chain go on where nothing is left of a company's log.
