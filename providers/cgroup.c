@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DAEMON "berthd"                 //  Leaf we move to where the cgroup was delegated to us
+#define PLACES "berth-places.service"   //  The unit beside ours that is there for places
 
 static int
 s_write (const char *folder, const char *name, const char *text)
@@ -162,6 +163,29 @@ s_delegated (const char *folder)
         && value [0] == '1';
 }
 
+//  Where the manager keeps a cgroup for places beside ours, they are made there: a cgroup whose
+//  children have controllers takes no process, and ours must take the next berthd.
+static bool
+s_go_beside (char *base)
+{
+    char beside [CGROUP_PATH + sizeof PLACES];
+    snprintf (beside, sizeof beside, "%s", base);
+    char *last = strrchr (beside, '/');
+    if (last && strcmp (last + 1, DAEMON) == 0) {
+        *last = 0;
+        last = strrchr (beside, '/');
+    }
+    if (!last)
+        return false;
+    last [1] = 0;
+    size_t used = strlen (beside);
+    snprintf (beside + used, sizeof beside - used, PLACES);
+    if (strlen (beside) >= CGROUP_PATH || !s_delegated (beside))
+        return false;
+    memcpy (base, beside, strlen (beside) + 1);
+    return true;
+}
+
 //  A v2 cgroup has either processes or children with controllers. Where the manager gave us ours,
 //  everybody in it moves to a leaf.
 static void
@@ -228,7 +252,8 @@ cgroup_make (cgroup_t *self, const char *install)
     tree_t tree;
     s_find_tree (NULL, &tree);
     if (*tree.mount) {
-        s_make_room (tree.own);
+        if (!s_go_beside (tree.own))
+            s_make_room (tree.own);
         //  With limits if anywhere, else wherever its processes can at least be ended as one
         if (!s_make_v2 (self, tree.own, true) && !s_make_v2 (self, tree.mount, true)
         && !s_make_v2 (self, tree.own, false))

@@ -1,8 +1,10 @@
 //  cgroup.h - a place's cgroups: made first, limited, killed as one, removed.
 //
-//  A directory berth-<install>/<random> below our own cgroup (or below the mount, where ours cannot
-//  have controllers) in the v2 tree, and in the v1 trees of memory and pids where v2 has not these
-//  controllers. Whatever cannot be made is left out; the fields say what there is.
+//  A directory berth-<install>/<random> below the cgroup of berth-places.service beside ours, where
+//  that is delegated (tools/berth-places.service.in says why), else below our own cgroup (or below
+//  the mount, where ours cannot have controllers) in the v2 tree, and in the v1 trees of memory and
+//  pids where v2 has not these controllers. Whatever cannot be made is left out; the fields say what
+//  there is.
 
 #ifndef BERTH_CGROUP_H_INCLUDED
 #define BERTH_CGROUP_H_INCLUDED

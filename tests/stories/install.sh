@@ -132,7 +132,100 @@ has "$(berth run --workspace "$here/work" -- sh -c 'echo from $(uname -n)')" "fr
 cd ..
 service_release
 
+say "the units: systemd finds nothing wrong, and would notice"
+cmake --install "$release" --prefix "$prefix" >/dev/null     #  It was moved: now it knows its name
+unit=$prefix/lib/systemd/system/berthd.service
+same "" "$(systemd-analyze verify --man=no "$unit" "${unit%/*}/berth-places.service" 2>&1)" "systemd-analyze verify"
+sed 's/^ProtectClock/ProtectClocks/' "$unit" >"$here/wrong.service"
+has "$(systemd-analyze verify --man=no "$here/wrong.service" 2>&1)" ProtectClocks "systemd-analyze verify of a wrong unit"
+for line in Type=notify KillMode=process Delegate=yes RuntimeDirectoryPreserve=yes LimitNOFILE=65536; do
+    grep -qx "$line" "$unit" || story_fail "no $line in the unit"
+done
+same "ExecStart=$prefix/bin/berthd --config $prefix/etc/berth/berthd.conf" "$(grep ^ExecStart= "$unit")" "what it starts"
+grep -qF "$prefix/bin/berthd" "$here/stage/opt/berth/lib/systemd/system/berthd.service" && story_fail "staged for elsewhere"
+
+#  What systemd would do before ExecStart, as far as it can be done without it: the capabilities, the
+#  system calls, the read-only tree and the devices that the unit says.
+setting ()      #  name
+{
+    sed -n "s/^$1=//p" "$unit"
+}
+cat >"$here/filter.py" <<'END'
+import ctypes, errno, os, subprocess, sys
+seccomp = ctypes.CDLL("libseccomp.so.2")
+seccomp.seccomp_init.restype = ctypes.c_void_p
+names, groups = set(), sys.argv[1].split()
+while groups:
+    group = groups.pop()
+    if group[0] != "@":
+        names.add(group)
+        continue
+    listed = subprocess.run(["systemd-analyze", "syscall-filter", group], stdout=subprocess.PIPE, check=True)
+    groups += [line.strip() for line in listed.stdout.decode().splitlines()[1:] if "#" not in line and line.strip()]
+context = ctypes.c_void_p(seccomp.seccomp_init(0x00050000 | errno.EPERM))
+for name in names:
+    number = seccomp.seccomp_syscall_resolve_name(name.encode())
+    if number != -1:
+        seccomp.seccomp_rule_add(context, 0x7fff0000, number, 0)
+if seccomp.seccomp_load(context):
+    sys.exit("the filter cannot be loaded")
+os.execv(sys.argv[2], sys.argv[2:])
+END
+cat >"$here/confine" <<'END'
+set -eu
+#  rw paths, capabilities, system calls, command...
+for path in $1; do
+    path=${path#-}
+    [ ! -e "$path" ] || mount --rbind "$path" "$path"
+done
+mkdir /tmp/.dev.$$
+mount -t tmpfs -o mode=755,nosuid dev /tmp/.dev.$$
+for name in null zero full random urandom tty; do
+    touch "/tmp/.dev.$$/$name"
+    mount --bind "/dev/$name" "/tmp/.dev.$$/$name"
+done
+mkdir "/tmp/.dev.$$/pts" "/tmp/.dev.$$/shm"
+mount --rbind /dev/pts "/tmp/.dev.$$/pts"
+ln -s pts/ptmx "/tmp/.dev.$$/ptmx"
+mount --move "/tmp/.dev.$$" /dev
+rmdir /tmp/.dev.$$
+while read -r _ _ _ _ point _; do
+    for path in $1; do
+        case $point in "${path#-}" | "${path#-}"/*) continue 2 ;; esac
+    done
+    case $point in /proc | /proc/* | /sys | /sys/* | /dev | /dev/*) ;; *) mount -o remount,bind,ro "$point" ;; esac
+done </proc/self/mountinfo
+capabilities=$(echo "$2" | tr 'A-Z ' 'a-z,' | sed 's/cap_/+/g')
+calls=$3
+shift 3
+exec setpriv --bounding-set "-all,$capabilities" --inh-caps=-all --no-new-privs \
+    /usr/bin/python3 "${0%/*}/filter.py" "$calls" "$@"
+END
+if [ "$(id -u)" = 0 ]; then
+    say "the unit in effigy: a run in a sandbox within all that it forbids"
+    unshare --mount bash "$here/confine" "$(setting ReadWritePaths)" "$(setting CapabilityBoundingSet)" \
+        "$(setting SystemCallFilter)" $(setting ExecStart) --state "$here/state" >"$service_log" 2>&1 </dev/null &
+    service_pid=$!
+    await 30 service_answers
+    service_install=$(berth bus ping | sed -n 's/^install *//p')
+    same 1 "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' "/proc/$service_pid/status")" "no new privileges"
+    same 2 "$(sed -n 's/^Seccomp:[[:space:]]*//p' "/proc/$service_pid/status")" "system calls filtered"
+    same 1 "$(grep -cE ' / / ro[, ]' "/proc/$service_pid/mountinfo")" "the root is read-only"
+    cd work
+    same "from berth" "$(berth run --return --workspace "$here/work" -- sh -c 'echo from $(uname -n) | tee said')" "a run"
+    same "from berth" "$(cat said)" "what came home"
+    ends_with 3 berth run --workspace "$here/work" -- sh -c 'exit 3'
+    same "from here" "$(berth run --net --workspace "$here/work" -- sh -c 'mkdir -m 2775 group && echo from here')" "with the host's network"
+    same Linux "$(outside "$here/example" "$endpoint")" "driver local"
+    cd ..
+    service_release
+    nothing_left
+fi
+
 say "what was installed goes again"
+echo "#   mine" >>"$prefix/etc/berth/berthd.conf"
+has "$(cmake --install "$release" --prefix "$prefix")" "Kept: $prefix/etc/berth/berthd.conf" "a changed configuration"
+rm "$prefix/etc/berth/berthd.conf"
 cmake --install "$release" --prefix "$prefix" >/dev/null
 echo mine >"$prefix/include/mine.h"
 (cd "$release" && cmake --build . --target uninstall >/dev/null)
