@@ -545,7 +545,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     s_log_pipe (&shim, &shim.call, shim_call_ready, OBJECT_PIPE, &call);
     s_log_pipe (&shim, &shim.init, shim_init_ready, OBJECT_PACKETS, &self->init);
     s_log_pipe (&shim, &shim.listener, shim_listener_ready, OBJECT_LISTENER, &self->listener);
-    shim_spare_make (&shim);
+    shim_spare_make (&shim, shim.open.folder);
 
     shim_run (&shim);
 
