@@ -13,7 +13,8 @@ leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
                  && !lease->returned)
              || strcmp (lease->target ? lease->target : "", "retained") == 0;
     place_close_t close = {
-        .lease = lease->id, .provider_lease = lease->provider_lease, .config = lease->config,
+        .lease = lease->id, .company = lease->company, .provider_lease = lease->provider_lease,
+        .config = lease->config,
         .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
     };
     berth_put (place_close, &close, keep_files, keep);

@@ -13,7 +13,9 @@ struct peers {
     peer_t *buckets [BUCKETS];
     size_t count;
     pending_t *pending;             //  Slots; a ticket is its slot + a growing number above it
-    size_t slots, free_hint, used;
+    size_t slots, used;
+    size_t fresh;                   //  Slots from here on were never used
+    uint32_t freed;                 //  The slot that was freed last, + 1; 0: none
     uint64_t serial;
 };
 
@@ -113,12 +115,14 @@ s_slot (peers_t *self)
         self->pending = realloc (self->pending, slots * sizeof *self->pending);
         ENSURE (self->pending && slots <= 1u << SLOT_BITS);
         memset (self->pending + self->slots, 0, (slots - self->slots) * sizeof *self->pending);
-        self->free_hint = self->slots;
         self->slots = slots;
     }
-    while (self->pending [self->free_hint].ticket)
-        self->free_hint = (self->free_hint + 1) % self->slots;
-    return &self->pending [self->free_hint];
+    if (self->freed) {
+        pending_t *pending = &self->pending [self->freed - 1];
+        self->freed = pending->next_free;
+        return pending;
+    }
+    return &self->pending [self->fresh++];
 }
 
 pending_t *
@@ -165,6 +169,8 @@ peers_done (peers_t *self, pending_t *pending)
     pending->peer->unanswered--;
     pending->peer->streaming -= pending->streams;
     pending->ticket = 0;
+    pending->next_free = self->freed;
+    self->freed = (uint32_t) (pending - self->pending) + 1;
     self->used--;
 }
 

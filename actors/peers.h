@@ -28,6 +28,7 @@ typedef struct peer {
 //  A request that waits for its answer.
 typedef struct {
     uint64_t ticket;                //  0: free
+    uint32_t next_free;             //  Of a free one: see peers.c
     peer_t *peer;
     request_code_t type;            //  REQUEST_COUNT: unknown
     uint8_t id [66];                //  Of the client, packed as it came

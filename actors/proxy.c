@@ -1,4 +1,4 @@
-//  proxy.c - owns one open provider, its threads and the line in front of them.
+//  proxy.c - owns one open provider, its threads and the lines in front of them.
 
 #include "proxy.h"
 
@@ -7,6 +7,7 @@
 #include "effects.h"
 #include "log.h"
 #include "plant.h"
+#include "proxy_lines.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,13 +20,6 @@
 //  Held through a call only where a test wants providers to delay each other.
 static pthread_mutex_t s_planted = PTHREAD_MUTEX_INITIALIZER;
 
-typedef struct call {
-    struct call *next;
-    letter_t letter;
-    size_t size;
-    uint8_t body [];
-} call_t;
-
 struct proxy {
     uint32_t magic;
     const context_t *context;
@@ -36,8 +30,8 @@ struct proxy {
     post_t *post;                   //  Of the actor's own thread
     pthread_mutex_t lock;           //  Guards what follows
     pthread_cond_t work;
-    call_t *first, **last;
-    size_t waiting, idle, running, threads;
+    proxy_lines_t *lines;
+    size_t idle, running, threads;
     uint64_t failures;
     char last_error [320];
     int64_t last_error_at;
@@ -203,17 +197,11 @@ static call_t *
 s_next (proxy_t *self)
 {
     self->idle++;
-    while (!self->first && !self->stopping)
+    while (!proxy_lines_count (self->lines) && !self->stopping)
         pthread_cond_wait (&self->work, &self->lock);
     self->idle--;
-    if (self->stopping)
-        return NULL;                //  What waits in line is found again from its rows
-    call_t *call = self->first;
-    self->first = call->next;
-    if (!self->first)
-        self->last = &self->first;
-    self->waiting--;
-    return call;
+    //  What waits in line at a stop is found again from its rows
+    return self->stopping ? NULL : proxy_lines_pop (self->lines);
 }
 
 static void *
@@ -277,7 +265,7 @@ proxy_new (const context_t *context, const provider_t *provider)
     self->magic = PROXY_MAGIC;
     self->context = context;
     self->provider = provider;
-    self->last = &self->first;
+    self->lines = proxy_lines_new ();
     self->inbox = wiring_take (context->wiring, ACTOR_PROXY, provider->name, INBOX_INTERNAL);
     pthread_mutex_init (&self->lock, NULL);
     pthread_condattr_t attributes;
@@ -315,11 +303,7 @@ proxy_destroy (proxy_t **self_p)
     *self_p = NULL;
     if (hangs)
         return false;
-    while (self->first) {
-        call_t *call = self->first;
-        self->first = call->next;
-        free (call);
-    }
+    proxy_lines_destroy (&self->lines);
     if (self->provider->close && self->self_of_provider)
         self->provider->close (&self->self_of_provider);
     zsock_destroy (&self->inbox);
@@ -343,6 +327,7 @@ s_refuse (proxy_t *self, const call_t *call, berth_code_t code, const char *text
 static void
 s_receive (proxy_t *self)
 {
+    own (arena) arena = arena_new ();
     letter_t letter;
     zmq_msg_t body, data;
     while (post_receive (zsock_resolve (self->inbox), &letter, sizeof letter, &body, &data) == 0) {
@@ -355,15 +340,15 @@ s_receive (proxy_t *self)
         memcpy (call->body, zmq_msg_data (&body), size);
         zmq_msg_close (&body);
         zmq_msg_close (&data);
+        const char *company = any_text ((berth_bytes_t) { call->body, size }, "companyId", arena);
         pthread_mutex_lock (&self->lock);
         unsigned bound = self->provider->concurrency ? self->provider->concurrency : 1;
-        if (self->idle <= self->waiting && self->threads < bound)
+        size_t waiting = proxy_lines_count (self->lines);
+        if (self->idle <= waiting && self->threads < bound)
             s_start_thread (self);
-        bool full = self->waiting >= PROXY_WAITING_MAX || self->threads == 0;
+        bool full = waiting >= PROXY_WAITING_MAX || self->threads == 0;
         if (!full) {
-            *self->last = call;
-            self->last = &call->next;
-            self->waiting++;
+            proxy_lines_push (self->lines, company ? company : "", &call);
             pthread_cond_signal (&self->work);
         }
         pthread_mutex_unlock (&self->lock);
@@ -371,6 +356,7 @@ s_receive (proxy_t *self)
             s_refuse (self, call, BERTH_BUSY, "has too many calls waiting");
             free (call);
         }
+        arena_clear (arena);
     }
 }
 
@@ -408,7 +394,7 @@ proxy_stats (proxy_t *self, arena_t *arena, bus_provider_t *ret_stats)
     *ret_stats = (bus_provider_t) {
         .name = self->provider->name,
         .state = self->broken.code ? "unavailable" : "ready",
-        .calls = self->waiting + self->running,
+        .calls = proxy_lines_count (self->lines) + self->running,
         .failures = self->failures,
         .last_error = self->last_error [0] ? arena_string (arena, self->last_error) : NULL,
         .last_error_at = self->last_error_at,

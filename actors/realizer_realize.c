@@ -156,7 +156,8 @@ s_copy (step_t *step, const provider_t *provider)
     }
     int64_t copy_ms = step->ask.timeout_ms ? (int64_t) step->ask.timeout_ms : COPY_MS;
     place_realize_t copy = {
-        .lease = step->lease.id, .provider_lease = step->lease.provider_lease,
+        .lease = step->lease.id, .company = step->lease.company,
+        .provider_lease = step->lease.provider_lease,
         .metadata = step->lease.metadata, .source = step->ask.source,
         .excludes = step->ask.excludes,
     };

@@ -71,7 +71,8 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
     work->ask = berth_pack (&workspace_return_schema, &ask, work->arena);
     work->give_up_ms = deadline_ms + SLACK_MS;
     place_return_t step = {
-        .lease = lease.id, .provider_lease = lease.provider_lease, .metadata = lease.metadata,
+        .lease = lease.id, .company = lease.company, .provider_lease = lease.provider_lease,
+        .metadata = lease.metadata,
         .target = ask.target, .dry = ask.dry,
     };
     effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_RETURN, subject,

@@ -39,7 +39,7 @@ s_ask (const request_t *req, effects_t *fx, const provider_t *provider, const ch
     if (req->letter->deadline_ms && req->letter->deadline_ms < deadline_ms)
         deadline_ms = req->letter->deadline_ms;
     place_probe_t ask = {
-        .driver = driver,
+        .company = req->company, .driver = driver,
         .config = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, req->arena),
     };
     effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_PROBE, subject,

@@ -90,6 +90,7 @@ BERTH_MESSAGE (place_opened, PLACE_OPENED);
 //  Close a place; the answer is empty. What is gone is closed.
 #define PLACE_CLOSE(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   config,    "config",    OPTIONAL | OBJECT, 65536, "Of the environment at acquire.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
@@ -101,6 +102,7 @@ BERTH_MESSAGE (place_close, PLACE_CLOSE);
 //  Put files into a place; the answer is a place_realized.
 #define PLACE_REALIZE(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, source,    "source",    REQUIRED, 4096, "Folder on the host.") \
@@ -119,6 +121,7 @@ BERTH_MESSAGE (place_realized, PLACE_REALIZED);
 //  Bring files home; the answer is a workspace_returned.
 #define PLACE_RETURN(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, target,    "target",    REQUIRED, 4096, "Folder on the host.") \
@@ -127,6 +130,7 @@ BERTH_MESSAGE (place_return, PLACE_RETURN);
 
 //  Probe a provider with a config; the answer is a probe_result.
 #define PLACE_PROBE(F, T) \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
     F (T, STR,   driver,    "driver",    REQUIRED, 16, "Driver.") \
     F (T, ANY,   config,    "config",    REQUIRED | OBJECT, 65536, "Settings.")
 BERTH_MESSAGE (place_probe, PLACE_PROBE);
