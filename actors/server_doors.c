@@ -264,7 +264,7 @@ s_open_network (server_doors_t *self, const configuration_door_t *door, berth_er
 int
 server_doors_open (server_doors_t *self, const configuration_door_t *door, berth_error_t *err)
 {
-    bool local;
+    bool local = false;
     guard_t guard;
     unsigned roles;
     if (s_check (door, &local, err))
