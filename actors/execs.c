@@ -14,8 +14,6 @@
 
 #define EXECS_MAGIC 0xe8ec5001u
 
-enum { LIST_SCAN_MAX = 20000 };   //  Rows that one page looks at
-
 //  ---- execs that have not ended, by id
 
 static live_t **
@@ -135,43 +133,39 @@ s_wait (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     return 0;
 }
 
+typedef struct {
+    execs_t *self;
+    const exec_list_t *ask;
+} listing_t;
+
+static bool
+s_wants (void *context, void *row)
+{
+    const listing_t *listing = context;
+    exec_t *exec = row;
+    const live_t *live = live_find (listing->self, exec->id);
+    if (live)
+        live_overlay (live, exec);
+    return strcmp (exec->company, listing->ask->company) == 0
+        && (!listing->ask->state || exec->state == listing->ask->state);
+}
+
 static int
 s_list (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     const exec_list_t *ask = req->body;
-    store_key_t prefix = { 0 };
-    store_walk_t walk;
+    listing_t listing = { actor, ask };
+    page_ask_t walk = {
+        .index = ask->lease ? INDEX_EXEC_BY_LEASE : INDEX_EXEC_LIST, .cursor = ask->cursor,
+        .limit = ask->limit, .schema = &exec_schema, .wants = s_wants, .context = &listing,
+    };
     if (ask->lease)
-        key_id (&prefix, ask->lease);
+        key_id (&walk.prefix, ask->lease);
     else
-        key_text (&prefix, ask->company);
-    if (walk_begin (&walk, txn, ask->lease ? INDEX_EXEC_BY_LEASE : INDEX_EXEC_LIST, &prefix,
-                    ask->cursor, err))
-        return -1;
-    size_t limit = ask->limit ? (size_t) ask->limit : BERTH_LIST_DEFAULT;
-    exec_t *items = arena_array (req->arena, limit, exec_t);
-    exec_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *last = NULL;
-    int rc = 0;
-    for (int looked = 0; looked < LIST_SCAN_MAX; looked++) {
-        exec_t row;
-        if ((rc = walk_next (&walk, req->arena, &row, err)))
-            break;
-        const live_t *live = live_find (actor, row.id);
-        if (live)
-            live_overlay (live, &row);
-        if (strcmp (row.company, ask->company) == 0 && (!ask->state || row.state == ask->state)) {
-            if (!page_takes (&weight, limit, &exec_schema, &row, req->arena))
-                break;
-            items [page.items.count++] = row;
-        }
-        last = walk_cursor (&walk, req->arena);
-    }
-    if (rc == 0)
-        page.next = last;           //  There is more, or it was not looked at
-    walk_end (&walk);
-    if (rc < 0)
+        key_text (&walk.prefix, ask->company);
+    exec_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &exec_page_schema, &page);
     return 0;

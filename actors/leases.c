@@ -94,8 +94,10 @@ leases_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
 }
 
 static bool
-s_wanted (const lease_list_t *ask, const lease_t *lease)
+s_wants (void *context, void *row)
 {
+    const lease_list_t *ask = context;
+    const lease_t *lease = row;
     return strcmp (lease->company, ask->company) == 0
         && (!ask->env || strcmp (lease->env, ask->env) == 0)
         && (!ask->run || (lease->run && strcmp (lease->run, ask->run) == 0))
@@ -108,35 +110,17 @@ leases_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
 {
     (void) me;
     const lease_list_t *ask = req->body;
-    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
-    store_key_t prefix = { 0 };
-    store_index_t index = ask->env ? INDEX_LEASE_BY_ENVIRONMENT : INDEX_LEASE_LIST;
+    page_ask_t walk = {
+        .index = ask->env ? INDEX_LEASE_BY_ENVIRONMENT : INDEX_LEASE_LIST, .cursor = ask->cursor,
+        .limit = ask->limit, .schema = &lease_schema, .wants = s_wants, .context = (void *) ask,
+    };
     if (ask->env)
-        key_id (&prefix, ask->env);
+        key_id (&walk.prefix, ask->env);
     else
-        key_text (&prefix, ask->company);
-    store_walk_t walk;
-    if (walk_begin (&walk, txn, index, &prefix, ask->cursor, err))
-        return -1;
-    lease_t *items = arena_array (req->arena, limit, lease_t), row;
-    lease_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *last = NULL;
-    int rc = 0;
-    for (int looked = 0; looked < PAGE_LOOKED_AT_MAX; looked++) {
-        if ((rc = walk_next (&walk, req->arena, &row, err)))
-            break;
-        if (s_wanted (ask, &row)) {
-            if (!page_takes (&weight, limit, &lease_schema, &row, req->arena))
-                break;
-            items [page.items.count++] = row;
-        }
-        last = walk_cursor (&walk, req->arena);
-    }
-    if (rc == 0)
-        page.next = last;           //  There is more, or it was not looked at
-    walk_end (&walk);
-    if (rc < 0)
+        key_text (&walk.prefix, ask->company);
+    lease_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &lease_page_schema, &page);
     return 0;

@@ -207,36 +207,30 @@ registry_get (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
     return 0;
 }
 
+static bool
+s_wants (void *context, void *row)
+{
+    const request_t *req = context;
+    const environment_list_t *ask = req->body;
+    environment_t *env = row;
+    environment_redact (env, req->letter->roles);
+    return (!ask->status || env->status == ask->status)
+        && (!ask->driver || env->driver == ask->driver);
+}
+
 int
 registry_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) args;
     const environment_list_t *ask = req->body;
-    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
-    environment_t *items = arena_array (req->arena, limit, environment_t), row;
-    environment_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *cursor = NULL;
-    store_walk_t walk;
-    store_key_t prefix = { 0 };
-    key_text (&prefix, ask->company);
-    if (walk_begin (&walk, txn, INDEX_ENVIRONMENT_LIST, &prefix, ask->cursor, err))
-        return -1;
-    int rc;
-    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
-        if ((ask->status && row.status != ask->status)
-            || (ask->driver && row.driver != ask->driver))
-            continue;
-        environment_redact (&row, req->letter->roles);
-        if (!page_takes (&weight, limit, &environment_schema, &row, req->arena)) {
-            page.next = cursor;
-            break;
-        }
-        items [page.items.count++] = row;
-        cursor = walk_cursor (&walk, req->arena);
-    }
-    walk_end (&walk);
-    if (rc < 0)
+    page_ask_t walk = {
+        .index = INDEX_ENVIRONMENT_LIST, .cursor = ask->cursor, .limit = ask->limit,
+        .schema = &environment_schema, .wants = s_wants, .context = (void *) req,
+    };
+    key_text (&walk.prefix, ask->company);
+    environment_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &environment_page_schema, &page);
     return 0;

@@ -64,36 +64,24 @@ runs_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth
     return 0;
 }
 
+static bool
+s_wants (void *context, void *row)
+{
+    const run_list_t *ask = context;
+    return !ask->state || ((const run_t *) row)->state == ask->state;
+}
+
 int
 runs_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const run_list_t *ask = req->body;
-    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
-    store_key_t prefix = { 0 };
-    key_text (&prefix, ask->company);
-    store_walk_t walk;
-    if (walk_begin (&walk, txn, INDEX_RUN_LIST, &prefix, ask->cursor, err))
-        return -1;
-    run_t *items = arena_array (req->arena, limit, run_t), row;
-    run_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *last = NULL;
-    int rc = 0;
-    for (int looked = 0; looked < PAGE_LOOKED_AT_MAX; looked++) {
-        if ((rc = walk_next (&walk, req->arena, &row, err)))
-            break;
-        if (!ask->state || row.state == ask->state) {
-            if (!page_takes (&weight, limit, &run_schema, &row, req->arena))
-                break;
-            items [page.items.count++] = row;
-        }
-        last = walk_cursor (&walk, req->arena);
-    }
-    if (rc == 0)
-        page.next = last;           //  There is more, or it was not looked at
-    walk_end (&walk);
-    if (rc < 0)
+    page_ask_t walk = { .index = INDEX_RUN_LIST, .cursor = ask->cursor, .limit = ask->limit,
+                        .schema = &run_schema, .wants = s_wants, .context = (void *) ask };
+    key_text (&walk.prefix, ask->company);
+    run_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &run_page_schema, &page);
     return 0;

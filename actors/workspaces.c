@@ -236,15 +236,14 @@ s_same_text (const char *left, const char *right)
     return left && right ? strcmp (left, right) == 0 : left == right;
 }
 
-//  Rows that one request looks at, wanted or not.
-enum { LIST_SCAN_MAX = 10000 };
-
 static bool
-s_wanted (const workspace_list_t *ask, const workspace_t *row)
+s_wants (void *context, void *row)
 {
-    return (!ask->status || row->status == ask->status)
-        && (!ask->project || s_same_text (ask->project, row->project))
-        && (!ask->issue || s_same_text (ask->issue, row->issue));
+    const workspace_list_t *ask = context;
+    const workspace_t *workspace = row;
+    return (!ask->status || workspace->status == ask->status)
+        && (!ask->project || s_same_text (ask->project, workspace->project))
+        && (!ask->issue || s_same_text (ask->issue, workspace->issue));
 }
 
 int
@@ -253,31 +252,12 @@ workspaces_list (void *args, const request_t *req, store_txn_t *txn, effects_t *
 {
     (void) args;
     const workspace_list_t *ask = req->body;
-    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
-    workspace_t *items = arena_array (req->arena, limit, workspace_t), row;
-    workspace_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *cursor = NULL;
-    store_walk_t walk;
-    store_key_t prefix = { 0 };
-    key_text (&prefix, ask->company);
-    if (walk_begin (&walk, txn, INDEX_WORKSPACE_LIST, &prefix, ask->cursor, err))
-        return -1;
-    int rc = 0;
-    for (int looked = 0; looked < LIST_SCAN_MAX; looked++) {
-        if ((rc = walk_next (&walk, req->arena, &row, err)))
-            break;
-        if (s_wanted (ask, &row)) {
-            if (!page_takes (&weight, limit, &workspace_schema, &row, req->arena))
-                break;
-            items [page.items.count++] = row;
-        }
-        cursor = walk_cursor (&walk, req->arena);
-    }
-    if (rc == 0)
-        page.next = cursor;         //  There is more, or it was not looked at
-    walk_end (&walk);
-    if (rc < 0)
+    page_ask_t walk = { .index = INDEX_WORKSPACE_LIST, .cursor = ask->cursor, .limit = ask->limit,
+                        .schema = &workspace_schema, .wants = s_wants, .context = (void *) ask };
+    key_text (&walk.prefix, ask->company);
+    workspace_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &workspace_page_schema, &page);
     return 0;

@@ -149,7 +149,7 @@ s_close (void **self_p)
     if (!self)
         return;
     CHECK (self, BUBBLEWRAP_MAGIC);
-    places_destroy (&self->places);
+    places_destroy (&self->owner.places);
     pthread_mutex_destroy (&self->etc_lock);
     free (self->bwrap);
     free (self->init);
@@ -175,7 +175,7 @@ s_has_places (const bubblewrap_t *self)
 {
     bool found = false;
     berth_error_t err = { 0 };
-    return places_list (self->places, s_count, &found, &err) != 0 || found;
+    return places_list (self->owner.places, s_count, &found, &err) != 0 || found;
 }
 
 static int
@@ -184,22 +184,23 @@ s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
     bubblewrap_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = BUBBLEWRAP_MAGIC;
+    self->owner.magic = PLACES_OWNER_MAGIC;
     pthread_mutex_init (&self->etc_lock, NULL);
     self->own_uids = geteuid () == 0;
     snprintf (self->version, sizeof self->version, "unknown");
     s_find_program (self);
     void *object = self;
-    if (places_open (&self->places, host, "bubblewrap", err)
-        || s_copy_init (self, host->init_path, places_state (self->places), err)
+    if (places_open (&self->owner.places, host, "bubblewrap", err)
+        || s_copy_init (self, host->init_path, places_state (self->owner.places), err)
         || bubblewrap_seccomp (false, &self->filters [0], err)
         || bubblewrap_seccomp (true, &self->filters [1], err)) {
         s_close (&object);
         return -1;
     }
     if (self->own_uids)
-        s_let_pass (places_state (self->places));
+        s_let_pass (places_state (self->owner.places));
     if (!s_has_places (self))
-        bubblewrap_etc_sweep (places_state (self->places));
+        bubblewrap_etc_sweep (places_state (self->owner.places));
     *ret_self = self;
     return 0;
 }
@@ -314,24 +315,7 @@ bubblewrap_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, 
         .own_uids = self->own_uids, .plan = bubblewrap_plan, .context = &plan,
         .disk_mb = berth_has (bubblewrap_config, &config, disk_mb) ? config.disk_mb : 0
     };
-    return places_acquire (self->places, ask, &how, deadline_ms, arena, ret_place, err);
-}
-
-static int
-s_resume (void *object, const place_open_t *ask, const char *provider_lease, int64_t deadline_ms,
-          arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
-{
-    bubblewrap_t *self = object;
-    CHECK (self, BUBBLEWRAP_MAGIC);
-    return places_resume (self->places, ask, provider_lease, deadline_ms, arena, ret_place, err);
-}
-
-static int
-s_release (void *object, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err)
-{
-    bubblewrap_t *self = object;
-    CHECK (self, BUBBLEWRAP_MAGIC);
-    return places_close (self->places, ask, deadline_ms, err);
+    return places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, err);
 }
 
 static int
@@ -341,29 +325,8 @@ s_realize (void *object, const place_realize_t *ask, provider_progress_fn *progr
 {
     bubblewrap_t *self = object;
     CHECK (self, BUBBLEWRAP_MAGIC);
-    return places_realize (self->places, ask, BUBBLEWRAP_WORKSPACE, progress, context, deadline_ms,
+    return places_realize (self->owner.places, ask, BUBBLEWRAP_WORKSPACE, progress, context, deadline_ms,
                            arena, ret_realized, err);
-}
-
-static int
-s_give_back (void *object, const place_return_t *ask, provider_progress_fn *progress,
-             void *context, int64_t deadline_ms, arena_t *arena,
-             workspace_returned_t *ret_returned, berth_error_t *err)
-{
-    bubblewrap_t *self = object;
-    CHECK (self, BUBBLEWRAP_MAGIC);
-    return places_give_back (self->places, ask, progress, context, deadline_ms, arena,
-                             ret_returned, err);
-}
-
-static int
-s_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms,
-        berth_error_t *err)
-{
-    bubblewrap_t *self = object;
-    CHECK (self, BUBBLEWRAP_MAGIC);
-    (void) deadline_ms;             //  A folder of this host
-    return places_list (self->places, each, context, err);
 }
 
 const provider_t provider_bubblewrap = {
@@ -371,10 +334,7 @@ const provider_t provider_bubblewrap = {
     .title = "Bubblewrap",
     .doc = "Places behind namespaces, a system call filter and limits, on this host.",
     .config = &bubblewrap_config_schema,
-    .can = PROVIDER_CAN_ARGV | PROVIDER_CAN_ENV | PROVIDER_CAN_STDIN_EOF
-        | PROVIDER_CAN_SPLIT_STREAMS | PROVIDER_CAN_SIGNALS | PROVIDER_CAN_PTY
-        | PROVIDER_CAN_RESUME | PROVIDER_CAN_LIST | PROVIDER_CAN_SYNC_IN | PROVIDER_CAN_SYNC_OUT
-        | PROVIDER_CAN_LIMITS | PROVIDER_CAN_NETWORK | PROVIDER_CAN_WALLS | PROVIDER_CAN_EXECUTE,
+    .can = PLACES_CAN | PROVIDER_CAN_LIMITS | PROVIDER_CAN_NETWORK | PROVIDER_CAN_WALLS,
     .concurrency = 16,
     .exclusive = true,
     .open = s_open,
@@ -382,10 +342,10 @@ const provider_t provider_bubblewrap = {
     .validate = s_validate,
     .probe = bubblewrap_probe,
     .acquire = bubblewrap_acquire,
-    .resume = s_resume,
-    .release = s_release,
-    .destroy = s_release,
+    .resume = places_verb_resume,
+    .release = places_verb_close,
+    .destroy = places_verb_close,
     .realize = s_realize,
-    .give_back = s_give_back,
-    .list = s_list
+    .give_back = places_verb_give_back,
+    .list = places_verb_list
 };

@@ -35,8 +35,8 @@ enum { BUBBLEWRAP_UID = 1000 };
 #define BUBBLEWRAP_INIT "/run/berth/init"
 
 typedef struct {
+    places_owner_t owner;
     unsigned magic;
-    places_t *places;
     char *bwrap;                    //  The program; NULL: not installed
     char version [32];              //  "0.8.0", as it names itself; "" unknown
     bool knows_disable_userns, knows_size, knows_as_pid_1;

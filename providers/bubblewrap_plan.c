@@ -102,7 +102,7 @@ s_etc (bubblewrap_t *self, arena_t *arena, const char **ret_folder, berth_error_
     pthread_mutex_lock (&self->etc_lock);
     if (!self->etc [0] || now_ms - self->etc_ms >= ETC_HOLDS_MS || access (self->etc, F_OK)) {
         const char *folder;
-        rc = bubblewrap_etc (places_state (self->places), arena, &folder, err);
+        rc = bubblewrap_etc (places_state (self->owner.places), arena, &folder, err);
         if (rc == 0 && snprintf (self->etc, sizeof self->etc, "%s", folder)
                        >= (int) sizeof self->etc)
             rc = berth_fail (err, BERTH_PROVIDER_ERROR, "the path '%s' is too long", folder);

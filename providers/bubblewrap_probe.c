@@ -80,14 +80,14 @@ bubblewrap_probe (void *object, const place_probe_t *ask, int64_t deadline_ms, a
         return 0;
     }
     int64_t open_ms = berth_mono_ms () - started_ms;
-    int ran = places_run (self->places, lease, "/usr/bin/true", deadline_ms, &why);
+    int ran = places_run (self->owner.places, lease, "/usr/bin/true", deadline_ms, &why);
     //  Closed also when the time is over: a probe leaves nothing.
     int64_t close_ms = berth_mono_ms () + CLOSE_MS;
     place_close_t closing = {
         .lease = lease, .provider_lease = place.provider_lease, .status = "released"
     };
     berth_error_t left = { 0 };
-    if (places_close (self->places, &closing, close_ms, &left)) {
+    if (places_close (self->owner.places, &closing, close_ms, &left)) {
         if (ran == 0)
             why = left;
         ran = -1;

@@ -422,10 +422,7 @@ const provider_t provider_fault = {
     .title = "Fault",
     .doc = "Places without walls whose verbs fail, hang or lie when they are told to: for tests.",
     .config = &fault_config_schema,
-    .can = PROVIDER_CAN_ARGV | PROVIDER_CAN_ENV | PROVIDER_CAN_STDIN_EOF
-        | PROVIDER_CAN_SPLIT_STREAMS | PROVIDER_CAN_SIGNALS | PROVIDER_CAN_PTY
-        | PROVIDER_CAN_RESUME | PROVIDER_CAN_LIST | PROVIDER_CAN_SYNC_IN | PROVIDER_CAN_SYNC_OUT
-        | PROVIDER_CAN_EXECUTE,
+    .can = PLACES_CAN,
     .concurrency = 16,
     .for_tests = true,
     .exclusive = true,

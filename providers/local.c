@@ -22,8 +22,8 @@ BERTH_SCHEMA (local_config, LOCAL_CONFIG, 0, "Settings of driver local: anything
 enum { LOCAL_MAGIC = 0x10ca1 };
 
 typedef struct {
+    places_owner_t owner;
     unsigned magic;
-    places_t *places;
     char *init;
     bool as_root;
 } local_t;
@@ -37,7 +37,7 @@ s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
     local_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = LOCAL_MAGIC;
-    self->places = places;
+    self->owner = (places_owner_t) { PLACES_OWNER_MAGIC, places };
     self->init = strdup (host->init_path);
     ENSURE (self->init);
     self->as_root = host->local_as_root;
@@ -52,7 +52,7 @@ s_close (void **self_p)
     if (!self)
         return;
     CHECK (self, LOCAL_MAGIC);
-    places_destroy (&self->places);
+    places_destroy (&self->owner.places);
     free (self->init);
     self->magic = 0;
     free (self);
@@ -156,24 +156,7 @@ s_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *
         return berth_fail (err, BERTH_FORBIDDEN, "driver local does not run as root here");
     }
     places_how_t how = { .plan = s_plan, .context = self };
-    return places_acquire (self->places, ask, &how, deadline_ms, arena, ret_place, err);
-}
-
-static int
-s_resume (void *object, const place_open_t *ask, const char *provider_lease, int64_t deadline_ms,
-          arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
-{
-    local_t *self = object;
-    CHECK (self, LOCAL_MAGIC);
-    return places_resume (self->places, ask, provider_lease, deadline_ms, arena, ret_place, err);
-}
-
-static int
-s_release (void *object, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err)
-{
-    local_t *self = object;
-    CHECK (self, LOCAL_MAGIC);
-    return places_close (self->places, ask, deadline_ms, err);
+    return places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, err);
 }
 
 //  Paperclip: the returned cwd is the local path.
@@ -220,25 +203,12 @@ s_give_back (void *object, const place_return_t *ask, provider_progress_fn *prog
     return 0;
 }
 
-static int
-s_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms,
-        berth_error_t *err)
-{
-    local_t *self = object;
-    CHECK (self, LOCAL_MAGIC);
-    (void) deadline_ms;             //  A folder of this host
-    return places_list (self->places, each, context, err);
-}
-
 const provider_t provider_local = {
     .name = "local",
     .title = "Local",
     .doc = "This host itself, without walls.",
     .config = &local_config_schema,
-    .can = PROVIDER_CAN_ARGV | PROVIDER_CAN_ENV | PROVIDER_CAN_STDIN_EOF
-        | PROVIDER_CAN_SPLIT_STREAMS | PROVIDER_CAN_SIGNALS | PROVIDER_CAN_PTY
-        | PROVIDER_CAN_RESUME | PROVIDER_CAN_LIST | PROVIDER_CAN_SYNC_IN | PROVIDER_CAN_SYNC_OUT
-        | PROVIDER_CAN_EXECUTE,
+    .can = PLACES_CAN,
     .concurrency = 16,
     .opens_nothing = true,
     .open = s_open,
@@ -246,10 +216,10 @@ const provider_t provider_local = {
     .validate = s_validate,
     .probe = s_probe,
     .acquire = s_acquire,
-    .resume = s_resume,
-    .release = s_release,
-    .destroy = s_release,
+    .resume = places_verb_resume,
+    .release = places_verb_close,
+    .destroy = places_verb_close,
     .realize = s_realize,
     .give_back = s_give_back,
-    .list = s_list
+    .list = places_verb_list
 };

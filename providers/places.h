@@ -92,6 +92,31 @@ int places_give_back (places_t *self, const place_return_t *ask, provider_progre
                       workspace_returned_t *ret_returned, berth_error_t *err);
 int places_list (places_t *self, provider_each_fn *each, void *context, berth_error_t *err);
 
+//  What every provider of places can: commands, streams, terminals, files in and out.
+#define PLACES_CAN \
+    (PROVIDER_CAN_ARGV | PROVIDER_CAN_ENV | PROVIDER_CAN_STDIN_EOF | PROVIDER_CAN_SPLIT_STREAMS \
+     | PROVIDER_CAN_SIGNALS | PROVIDER_CAN_PTY | PROVIDER_CAN_RESUME | PROVIDER_CAN_LIST \
+     | PROVIDER_CAN_SYNC_IN | PROVIDER_CAN_SYNC_OUT | PROVIDER_CAN_EXECUTE)
+
+//  How the object of such a provider begins, where verbs need nothing but its places: these then
+//  serve as they are.
+typedef struct {
+    unsigned magic;                 //  PLACES_OWNER_MAGIC
+    places_t *places;
+} places_owner_t;
+enum { PLACES_OWNER_MAGIC = 0x91ace0 };
+
+int places_verb_resume (void *object, const place_open_t *ask, const char *provider_lease,
+                        int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
+                        berth_error_t *err);
+int places_verb_close (void *object, const place_close_t *ask, int64_t deadline_ms,
+                       berth_error_t *err);
+int places_verb_give_back (void *object, const place_return_t *ask, provider_progress_fn *progress,
+                           void *context, int64_t deadline_ms, arena_t *arena,
+                           workspace_returned_t *ret_returned, berth_error_t *err);
+int places_verb_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms,
+                      berth_error_t *err);
+
 //  Runs a program without arguments in an open place and waits for its end: did it exit with 0?
 int places_run (places_t *self, const char *id, const char *program, int64_t deadline_ms,
                 berth_error_t *err);

@@ -1,42 +1,8 @@
 //  test_capabilities.c - what may be selected, and what is said about drivers and providers.
 
-#include "stage.h"
+#include "registry_stage.h"
 
 #include "registry.h"
-
-#define ID1 "11111111-1111-7111-8111-111111111111"
-#define ID2 "22222222-2222-7222-8222-222222222222"
-#define ID3 "33333333-3333-7333-8333-333333333333"
-
-static registry_t *s_registry;
-
-static int
-s_setup (void **state)
-{
-    berth_error_t err = { 0 };
-    stage_t *stage = stage_new ();
-    s_registry = registry_new (&stage->context, &err);
-    stage->actor = registry_kit (s_registry);
-    *state = stage;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    registry_destroy (&s_registry);
-    stage_destroy ((stage_t **) state);
-    return 0;
-}
-
-static const char *
-s_create (stage_t *stage, const char *json)
-{
-    return stage_text (stage, stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, json), "id");
-}
-
-#define SSH "'driver':'ssh','config':{'host':'h','username':'u','remoteWorkspacePath':'/w'}"
-#define BWRAP "'driver':'sandbox','config':{'provider':'bubblewrap'}"
 
 //  ---- selection
 
@@ -44,10 +10,10 @@ static void
 test_selection (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
-    s_create (stage, "{'companyId':'acme','id':'" ID2 "','name':'a'," SSH ",'status':'archived'}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID2 "','name':'a'," SSH ",'status':'archived'}");
     stage->context.test_providers = true;
-    s_create (stage, "{'companyId':'acme','id':'" ID3 "','name':'a','driver':'sandbox'}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID3 "','name':'a','driver':'sandbox'}");
     static const struct { const char *json, *reason; } cases [] = {
         { "{'companyId':'acme'}", "null" },
         { "{'companyId':'acme','environmentId':null}", "null" },
@@ -146,14 +112,12 @@ test_provider_validate (void **state)
     assert_at (stage, answer, "normalizedConfig.pids", "30");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
-
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_selection), TEST (test_capabilities), TEST (test_providers),
-        TEST (test_provider_validate),
+        REGISTRY_TEST (test_selection), REGISTRY_TEST (test_capabilities), REGISTRY_TEST (test_providers),
+        REGISTRY_TEST (test_provider_validate),
     };
     return cmocka_run_group_tests_name ("capabilities", tests, NULL, NULL);
 }

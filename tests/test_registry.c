@@ -1,45 +1,11 @@
 //  test_registry.c - environments: Paperclip's rules, patch semantics, lists, redaction.
 
-#include "stage.h"
+#include "registry_stage.h"
 
 #include "codec.h"
 #include "registry.h"
 
 #include <stdio.h>
-
-#define ID1 "11111111-1111-7111-8111-111111111111"
-#define ID2 "22222222-2222-7222-8222-222222222222"
-#define ID3 "33333333-3333-7333-8333-333333333333"
-
-static registry_t *s_registry;
-
-static int
-s_setup (void **state)
-{
-    berth_error_t err = { 0 };
-    stage_t *stage = stage_new ();
-    s_registry = registry_new (&stage->context, &err);
-    stage->actor = registry_kit (s_registry);
-    *state = stage;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    registry_destroy (&s_registry);
-    stage_destroy ((stage_t **) state);
-    return 0;
-}
-
-static const char *
-s_create (stage_t *stage, const char *json)
-{
-    return stage_text (stage, stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, json), "id");
-}
-
-#define SSH "'driver':'ssh','config':{'host':'h','username':'u','remoteWorkspacePath':'/w'}"
-#define BWRAP "'driver':'sandbox','config':{'provider':'bubblewrap'}"
 
 //  ---- ids that are not ours
 
@@ -56,7 +22,7 @@ test_foreign_ids (void **state)
         assert_int_equal (err.code, BERTH_INVALID);
         assert_string_equal (err.field, "companyId");
     }
-    s_create (stage, "{'companyId':'Ac-me_1.x:y','name':'box','driver':'local'}");
+    registry_stage_create (stage, "{'companyId':'Ac-me_1.x:y','name':'box','driver':'local'}");
 }
 
 //  ---- create
@@ -90,7 +56,7 @@ static void
 test_create_with_id (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
     berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_CREATE,
         "{'companyId':'other','id':'" ID1 "','name':'b'," SSH "}");
     assert_int_equal (err.code, BERTH_CONFLICT);
@@ -323,7 +289,7 @@ test_no_second_local_by_update (void **state)
 {
     stage_t *stage = *state;
     stage_ok (stage, REQUEST_ENVIRONMENT_ENSURE_LOCAL, "{'companyId':'acme'}");
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
     assert_int_equal (stage_fails (stage, REQUEST_ENVIRONMENT_UPDATE,
         "{'environmentId':'" ID1 "','driver':'local'}").code, BERTH_CONFLICT);
 }
@@ -334,7 +300,7 @@ static void
 test_update (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a','driver':'sandbox','config':"
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a','driver':'sandbox','config':"
               "{'provider':'bubblewrap','memoryMb':512,'pids':9},'metadata':{'k':'v'}}");
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
         "{'environmentId':'"
@@ -388,7 +354,7 @@ static void
 test_update_driver (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
     berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_UPDATE,
         "{'environmentId':'" ID1 "','driver':'local'}");
     assert_at (stage, row, "config", "{}");
@@ -409,7 +375,7 @@ static void
 test_foreign_company (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
     static const request_code_t types [] = {
         REQUEST_ENVIRONMENT_GET, REQUEST_ENVIRONMENT_UPDATE, REQUEST_ENVIRONMENT_DELETE,
         REQUEST_ENVIRONMENT_PROBE
@@ -431,8 +397,8 @@ static void
 test_delete (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
-    s_create (stage, "{'companyId':'acme','id':'" ID3 "','name':'b'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID3 "','name':'b'," SSH "}");
     lease_t other = stage_lease (stage, ID3, ID3, lease_state_ACTIVE);
     lease_t settled = stage_lease (stage, ID1, ID1, lease_state_RELEASED);
     lease_t held = stage_lease (stage, ID2, ID1, lease_state_RELEASING);
@@ -466,10 +432,10 @@ test_list (void **state)
 {
     stage_t *stage = *state;
     for (int index = 0; index < 5; index++)
-        s_create (stage,
+        registry_stage_create (stage,
                   arena_printf (stage->arena, "{'companyId':'acme','name':'n%d'," SSH "}", index));
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'box'," BWRAP "}");
-    s_create (stage, "{'companyId':'acmes','name':'foreign'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'box'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acmes','name':'foreign'," SSH "}");
     const char *seen = "", *cursor = "";
     int pages = 0;
     do {
@@ -507,7 +473,7 @@ test_page_fits_a_frame (void **state)
     char *blob = arena_take (stage->arena, 60001);
     memset (blob, 'x', 60000);
     for (int index = 0; index < 30; index++)
-        s_create (stage, arena_printf (stage->arena, "{'companyId':'acme','name':'n'," SSH
+        registry_stage_create (stage, arena_printf (stage->arena, "{'companyId':'acme','name':'n'," SSH
                                        ",'metadata':{'blob':'%s'}}", blob));
     berth_bytes_t page = stage_ok (stage, REQUEST_ENVIRONMENT_LIST,
                                    "{'companyId':'acme','limit':1000}");
@@ -570,20 +536,18 @@ test_redact_by_role (void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
-
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_foreign_ids), TEST (test_create), TEST (test_create_with_id), TEST (test_refusals),
-        TEST (test_refusal_texts), TEST (test_ssh_defaults), TEST (test_plugin_and_local),
-        TEST (test_test_providers), TEST (test_operator_only),
-        TEST (test_validate_saves_nothing), TEST (test_ensure_local),
-        TEST (test_no_second_local_by_update), TEST (test_update),
-        TEST (test_update_without_change), TEST (test_update_driver),
-        TEST (test_foreign_company), TEST (test_delete), TEST (test_list),
-        TEST (test_page_fits_a_frame), TEST (test_redaction), TEST (test_redact_by_role),
+        REGISTRY_TEST (test_foreign_ids), REGISTRY_TEST (test_create), REGISTRY_TEST (test_create_with_id), REGISTRY_TEST (test_refusals),
+        REGISTRY_TEST (test_refusal_texts), REGISTRY_TEST (test_ssh_defaults), REGISTRY_TEST (test_plugin_and_local),
+        REGISTRY_TEST (test_test_providers), REGISTRY_TEST (test_operator_only),
+        REGISTRY_TEST (test_validate_saves_nothing), REGISTRY_TEST (test_ensure_local),
+        REGISTRY_TEST (test_no_second_local_by_update), REGISTRY_TEST (test_update),
+        REGISTRY_TEST (test_update_without_change), REGISTRY_TEST (test_update_driver),
+        REGISTRY_TEST (test_foreign_company), REGISTRY_TEST (test_delete), REGISTRY_TEST (test_list),
+        REGISTRY_TEST (test_page_fits_a_frame), REGISTRY_TEST (test_redaction), REGISTRY_TEST (test_redact_by_role),
     };
     return cmocka_run_group_tests_name ("registry", tests, NULL, NULL);
 }

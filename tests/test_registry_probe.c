@@ -1,40 +1,8 @@
 //  test_registry_probe.c - probes: what is asked of a proxy, what its answer means, what is logged.
 
-#include "stage.h"
+#include "registry_stage.h"
 
 #include "registry.h"
-
-#define ID1 "11111111-1111-7111-8111-111111111111"
-
-static registry_t *s_registry;
-
-static int
-s_setup (void **state)
-{
-    berth_error_t err = { 0 };
-    stage_t *stage = stage_new ();
-    s_registry = registry_new (&stage->context, &err);
-    stage->actor = registry_kit (s_registry);
-    *state = stage;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    registry_destroy (&s_registry);
-    stage_destroy ((stage_t **) state);
-    return 0;
-}
-
-static const char *
-s_create (stage_t *stage, const char *json)
-{
-    return stage_text (stage, stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, json), "id");
-}
-
-#define SSH "'driver':'ssh','config':{'host':'h','username':'u','remoteWorkspacePath':'/w'}"
-#define BWRAP "'driver':'sandbox','config':{'provider':'bubblewrap'}"
 
 //  ---- probes
 
@@ -42,7 +10,7 @@ static void
 test_probe (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
     uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'" ID1 "'}");
     stage_serve (stage);
     assert_null (stage_answer (stage, ticket));
@@ -72,7 +40,7 @@ static void
 test_probe_fails (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
     uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'" ID1 "'}");
     stage_serve (stage);
     letter_t letter = stage_work (stage, ACTOR_PROXY, 0)->letter;
@@ -94,7 +62,7 @@ static void
 test_probe_of_deleted (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
     uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'" ID1 "'}");
     stage_serve (stage);
     letter_t letter = stage_work (stage, ACTOR_PROXY, 0)->letter;
@@ -109,7 +77,7 @@ static void
 test_probe_unavailable (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
     berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'"
                                      ID1 "'}");
     assert_int_equal (err.code, BERTH_UNSUPPORTED_ENVIRONMENT);
@@ -154,7 +122,7 @@ static void
 test_probe_deadline (void **state)
 {
     stage_t *stage = *state;
-    s_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," BWRAP "}");
     stage->deadline_ms = 1500;
     uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'" ID1 "'}");
     stage_serve (stage);
@@ -185,15 +153,13 @@ test_provider_probe (void **state)
                       BERTH_NOT_FOUND);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
-
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        TEST (test_probe), TEST (test_probe_fails), TEST (test_probe_of_deleted),
-        TEST (test_probe_unavailable), TEST (test_probe_config), TEST (test_probe_deadline),
-        TEST (test_provider_probe),
+        REGISTRY_TEST (test_probe), REGISTRY_TEST (test_probe_fails), REGISTRY_TEST (test_probe_of_deleted),
+        REGISTRY_TEST (test_probe_unavailable), REGISTRY_TEST (test_probe_config), REGISTRY_TEST (test_probe_deadline),
+        REGISTRY_TEST (test_provider_probe),
     };
     return cmocka_run_group_tests_name ("registry_probe", tests, NULL, NULL);
 }
