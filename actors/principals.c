@@ -208,32 +208,23 @@ s_revoke (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth
     return s_save (me, req, txn, fx, &row, ACTION_KEY_REVOKED, err);
 }
 
+static bool
+s_wants (void *context, void *row)
+{
+    const key_list_t *ask = context;
+    return !ask->live || !((const principal_t *) row)->revoked_at;
+}
+
 static int
 s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     (void) me;
     const key_list_t *ask = req->body;
-    uint64_t limit = ask->limit ? ask->limit : BERTH_LIST_DEFAULT;
-    principal_t *items = arena_array (req->arena, limit, principal_t), row;
-    principal_page_t page = { .items = { 0, items } };
-    page_t weight = { 0 };
-    const char *cursor = NULL;
-    store_walk_t walk;
-    if (walk_begin (&walk, txn, INDEX_PRINCIPAL_LIST, NULL, ask->cursor, err))
-        return -1;
-    int rc;
-    while ((rc = walk_next (&walk, req->arena, &row, err)) == 0) {
-        if (!ask->live || !row.revoked_at) {
-            if (!page_takes (&weight, limit, &principal_schema, &row, req->arena))
-                break;
-            items [page.items.count++] = row;
-        }
-        cursor = walk_cursor (&walk, req->arena);
-    }
-    if (rc == 0)
-        page.next = cursor;
-    walk_end (&walk);
-    if (rc < 0)
+    page_ask_t walk = { .index = INDEX_PRINCIPAL_LIST, .cursor = ask->cursor, .limit = ask->limit,
+                        .schema = &principal_schema, .wants = s_wants, .context = (void *) ask };
+    principal_page_t page = { .next = NULL };
+    page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
+    if (!page.items.items)
         return -1;
     effects_reply (fx, req, &principal_page_schema, &page);
     return 0;

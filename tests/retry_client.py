@@ -13,6 +13,8 @@ import threading
 import time
 from collections import Counter
 
+import zmq
+
 from foreign_bus import Bus, Failed, fail, new_id, same, say
 from killed_service import Service, call as call_service
 
@@ -73,9 +75,20 @@ class Scene:
         self.held = acquired["lease"]["id"]
         return run
 
+    def principal(self):
+        body = principal_body(self)
+        call(self.bus, "key.new", body, new_id())
+        return body["keyId"]
+
     def exec(self, lease, **more):
         return dict({"leaseId": lease, "command": "sh", "args": ["-c", "echo $WORD; cat"],
                      "env": {"WORD": "hello"}}, **more)
+
+
+def principal_body(scene):
+    public, _ = zmq.curve_keypair()
+    return {"keyId": "k" + new_id(), "publicKey": public.decode(), "roles": ["platform"],
+            "companies": [scene.company]}
 
 
 def lease_open():
@@ -92,10 +105,11 @@ def exec_ran():
 
 #  Of each request that writes: what is made before, its body, and the entries that it appends,
 #  once. `other`: what makes it another request (strict bodies know no other key). `rerun`: a test
-#  is forgotten by a crash, and then made anew; what it held ends by itself.
+#  is forgotten by a crash, and then made anew; what it held ends by itself. `log`: of the service, not
+#  of the company.
 class Row:
-    def __init__(self, kind, body, entries, other=None, rerun=False):
-        self.kind, self.body, self.entries = kind, body, entries
+    def __init__(self, kind, body, entries, other=None, rerun=False, log=None):
+        self.kind, self.body, self.entries, self.log = kind, body, entries, log
         self.other = other or {"anotherKey": 1}
         self.rerun = rerun
 
@@ -143,6 +157,10 @@ ROWS = [
     Row("run.release", lambda s: s.run(),
         ["run.releasing"] + lease_closed() + ["run.released"]),
     Row("run.heartbeat", lambda s: s.run(), []),
+    Row("key.new", principal_body, ["key.created"], log="~service"),
+    Row("key.grant", lambda s: {"keyId": s.principal(), "roles": ["observer"]}, ["key.granted"],
+        log="~service"),
+    Row("key.revoke", lambda s: {"keyId": s.principal()}, ["key.revoked"], log="~service"),
     Row("exec.start", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease(), args=["-c", "seq 20000"]), exec_ran()),
@@ -175,10 +193,14 @@ class Case:
         if "companyId" in schema:
             self.body["companyId"] = self.scene.company
         self.key = new_id()
-        self.before = len(log_of(bus, self.scene.company))
+        self.before = 0
+        self.before = len(self.entries(bus))
 
     def entries(self, bus):
-        return [entry["action"] for entry in log_of(bus, self.scene.company)[self.before:]]
+        entries = log_of(bus, self.row.log or self.scene.company)
+        if self.row.log:
+            entries = [entry for entry in entries if entry["entityId"] == self.body["keyId"]]
+        return [entry["action"] for entry in entries[self.before:]]
 
     def settled(self, bus):
         """The log, once it has what the request appends; never more."""
