@@ -19,7 +19,7 @@ BERTH_MESSAGE (configuration_keys, CONFIGURATION_KEYS);
     F (T, U64,   burst,     "requestsBurst", OPTIONAL | POSITIVE, 1000000, "Requests at once, after a pause (200000).") \
     F (T, U64,   leases,    "leases",    OPTIONAL | POSITIVE, 1000000000, "Live leases (2000000).") \
     F (T, U64,   execs,     "execs",     OPTIONAL | POSITIVE, 1000000, "Live execs (10000).") \
-    F (T, U64,   spool_bytes, "spoolBytes", OPTIONAL | POSITIVE, 70368744177664, "Bytes of output kept, and of live execs (256 GiB).")
+    F (T, U64,   spool_bytes, "spoolBytes", OPTIONAL | POSITIVE, 70368744177664, "Bytes of output kept, and of live execs (274877906944).")
 BERTH_MESSAGE (configuration_quotas, CONFIGURATION_QUOTAS);
 
 #define CONFIGURATION_COMPANY(F, T) \

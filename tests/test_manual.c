@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "configure.h"
 #include "daemon_options.h"
+#include "help.h"
 #include "manual.h"
 #include "options.h"
 #include "roff.h"
@@ -153,6 +154,39 @@ s_example_is_a_configuration (void **state)
     free (text);
 }
 
+//  What help prints to a terminal: no line is wider than 79 columns.
+static void
+s_help_is_narrow (void **state)
+{
+    (void) state;
+    char path [] = "/tmp/help.XXXXXX", line [1000];
+    int file = mkstemp (path), before = dup (STDOUT_FILENO);
+    assert_true (file >= 0 && before >= 0);
+    fflush (stdout);
+    dup2 (file, STDOUT_FILENO);
+    help_print_all ();
+    for (size_t index = 0; command_at (index); index++)
+        help_print (command_at (index));
+    static const char *const groups [] = { "env", "lease", "exec", "workspace", "provider", "bus" };
+    for (size_t index = 0; index < BERTH_COUNT (groups); index++)
+        help_print_group (groups [index]);
+    daemon_options_help ();
+    fflush (stdout);
+    dup2 (before, STDOUT_FILENO);
+    close (before);
+    FILE *said = fdopen (file, "r");
+    rewind (said);
+    size_t lines = 0;
+    while (fgets (line, sizeof line, said)) {
+        lines++;
+        if (strlen (line) > 80)
+            fail_msg ("wider than 79: %s", line);
+    }
+    fclose (said);
+    unlink (path);
+    assert_true (lines > 200);
+}
+
 int
 main (void)
 {
@@ -160,6 +194,7 @@ main (void)
         cmocka_unit_test (s_pages_list_the_tables),
         cmocka_unit_test (s_awkward_text_stays_text),
         cmocka_unit_test (s_example_is_a_configuration),
+        cmocka_unit_test (s_help_is_narrow),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

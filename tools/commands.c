@@ -91,10 +91,10 @@ static const command_t s_commands [] = {
     OWN ("bus shutdown", NO_ARGUMENT, NULL, NULL, BUS_SHUTDOWN, bus_shutdown, shutdown_command,
          "Stop the service"),
 
-    OWN ("help", NO_ARGUMENT, "COMMAND", NULL, COUNT, help_options, help_command,
+    OWN ("help", NO_ARGUMENT, "COMMAND...", NULL, COUNT, help_options, help_command,
          "What there is; of a command: what it takes"),
     OWN ("completion", ONE ("SHELL", "shell"), "WORD...", NULL, COUNT, completion_options, completion_command,
-         "Print the completion for bash or zsh: source <(berth completion bash)"),
+         "Completion for bash or zsh: source <(berth completion bash)"),
 };
 
 const command_t *

@@ -21,17 +21,17 @@
 BERTH_MESSAGE (common_options, COMMON_OPTIONS);
 
 #define RUN_OPTIONS(F, T) \
-    F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment, by name or id (default: berth-run, a bubblewrap sandbox, made if missing).") \
-    F (T, STR,   run,       "run",       OPTIONAL | POSITIVE, 128, "Id of the run, for `berth events --run` (default: a new one).") \
-    F (T, BYTES, workspace, "workspace", NULLABLE | POSITIVE, 4096, "Folder whose copy it works in (default: the current one); --no-workspace: an empty one.") \
+    F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment (default: berth-run, a bubblewrap sandbox, made if missing).") \
+    F (T, STR,   run,       "run",       OPTIONAL | POSITIVE, 128, "Id of the run (default: a new one).") \
+    F (T, BYTES, workspace, "workspace", NULLABLE | POSITIVE, 4096, "Folder whose copy it works in (default: the current one; --no-workspace: an empty one).") \
     F (T, BOOL,  give_back, "return",    OPTIONAL, 0, "Merge what changed back into that folder.") \
     F (T, STRS,  excludes,  "exclude",   OPTIONAL, 256, "Name or relative path that is not copied.") \
     F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL | POSITIVE, 2592000000, "End it after that time: exit 124.") \
-    F (T, BLOBS, env,       "env",       OPTIONAL, 1024, "NAME=VALUE for the command; NAME: as it is here.") \
+    F (T, BLOBS, env,       "env",       OPTIONAL, 1024, "Variable for the command; NAME: as it is here.") \
     F (T, BLOBS, ro,        "ro",        OPTIONAL, 64, "Host path that it may read.") \
     F (T, BOOL,  net,       "net",       OPTIONAL, 0, "With the host's network (default: none).") \
     F (T, BYTES, cwd,       "cwd",       OPTIONAL | POSITIVE, 4096, "Folder in the place to start in.") \
-    F (T, BOOL,  tty,       "tty",       OPTIONAL, 0, "Give it a terminal (default: when stdin and stdout are one).")
+    F (T, BOOL,  tty,       "tty",       OPTIONAL, 0, "Give it a terminal (default: if this is one).")
 BERTH_MESSAGE (run_options, RUN_OPTIONS);
 
 #define EVENTS_OPTIONS(F, T) \

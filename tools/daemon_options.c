@@ -62,6 +62,8 @@ daemon_options_help (void)
             "  berthd [OPTION...]\n\n");
     for (size_t index = 0; index < daemon_options_schema.count; index++)
         option_print (&daemon_options_schema.fields [index], "h=help");
-    printf ("\nIt runs in the foreground. SIGTERM stops it in at most ten seconds and leaves places and\n"
-            "their commands alone for the next start; `berth bus shutdown --release` closes them first.\n");
+    putchar ('\n');
+    option_print_folded ("It runs in the foreground. SIGTERM stops it in at most ten seconds and leaves places and "
+                         "their commands alone for the next start; `berth bus shutdown --release` closes them "
+                         "first.", 0);
 }

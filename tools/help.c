@@ -45,34 +45,47 @@ help_usage (const command_t *command, char *text, size_t size)
     used = strlen (text);
     if (command->tail)
         snprintf (text + used, size - used,
-                  strcmp (command->tail, "COMMAND") == 0 ? " [%s...]" : " [--] %s", command->tail);
+                  strcmp (command->tail, "CMD...") ? " [%s]" : " [--] %s", command->tail);
+}
+
+static void
+s_row (const char *name, const char *text, int indent)
+{
+    printf ("  %-*s ", indent - 3, name);
+    option_print_folded (text, indent);
 }
 
 void
 help_print_all (void)
 {
+    enum { INDENT = 14 };
     printf ("berth - leases places where work may run\n\n");
     const char *last = "";
     for (size_t index = 0; command_at (index); index++) {
         const command_t *command = command_at (index);
         size_t size = strcspn (command->words, " ");
         if (!command->words [size])
-            printf ("  %-10s %s\n", command->words, command->doc);
+            s_row (command->words, command->doc, INDENT);
         else if (strncmp (last, command->words, size) || (last [size] && last [size] != ' ')) {
             char group [32];
             snprintf (group, sizeof group, "%.*s", (int) size, command->words);
-            printf ("  %-10s %s\n", group, help_group (group));
+            s_row (group, help_group (group), INDENT);
         }
         last = command->words;
     }
-    printf ("\nOptions of every command:\n");
-    for (size_t index = 0; index < common_options_schema.count; index++) {
-        const berth_field_t *field = &common_options_schema.fields [index];
-        char shown [100];
-        option_shown (field, NULL, shown, sizeof shown);
-        printf ("  %-17s %s\n", shown, field->doc);
-    }
-    printf ("\nMore: berth help COMMAND\n");
+    printf ("\nMore: berth help COMMAND; berth help options; man berth\n");
+}
+
+static void
+s_print_options (void)
+{
+    printf ("Options of every command:\n\n");
+    for (size_t index = 0; index < common_options_schema.count; index++)
+        option_print (&common_options_schema.fields [index], "h=help q=quiet");
+    putchar ('\n');
+    option_print_folded ("TIME is 250ms, 30s, 5m, 2h, 1d; SIZE 64K, 10M, 1G; WHEN 2026-05-11T09:30:00Z, or how "
+                         "long ago: 10m. JSON may be @FILE, or - for stdin. An option that takes a list is given "
+                         "again for each element. --no-NAME takes a truth back, or makes a value null.", 0);
 }
 
 void
@@ -80,7 +93,7 @@ help_print_group (const char *group)
 {
     for (size_t index = 0; command_at (index); index++)
         if (s_in_group (command_at (index), group))
-            printf ("berth %-22s %s\n", command_at (index)->words, command_at (index)->doc);
+            s_row (command_at (index)->words, command_at (index)->doc, 28);
     printf ("\nMore: berth help %s COMMAND\n", group);
 }
 
@@ -100,7 +113,17 @@ help_print (const command_t *command)
 {
     char usage [200];
     help_usage (command, usage, sizeof usage);
-    printf ("%s\n\n%s.\n", usage, command->doc);
+    printf ("%s\n\n", usage);
+    char doc [300];
+    snprintf (doc, sizeof doc, "%s.", command->doc);
+    option_print_folded (doc, 0);
+    for (size_t index = 0; index < BERTH_COUNT (command->arguments) && command->arguments [index].field; index++) {
+        char values [512];
+        option_values (berth_schema_field (command->options, command->arguments [index].field), values,
+                       sizeof values);
+        if (*values)
+            printf ("%s: %s\n", command->arguments [index].shown, values);
+    }
     bool any = false, required = false;
     for (size_t index = 0; index < command->options->count; index++) {
         const berth_field_t *field = &command->options->fields [index];
@@ -112,14 +135,15 @@ help_print (const command_t *command)
         required |= (field->flags & REQUIRED) != 0;
         option_print (field, command->letters);
     }
-    if (command->run == run_command)
-        printf ("\nExits as the command did; 128+n when signal n ended it, 124 when its time was over.\n"
-                "Ctrl-C is the command's; a second one within 2 s that it does not answer gives the\n"
-                "place back at once. In a terminal session Ctrl-] three times does that, too.\n"
-                "Without a running service, a private one is started for this one run.\n");
+    if (command->run == run_command) {
+        putchar ('\n');
+        option_print_folded ("Exits as the command did; 128+n: signal n ended it, 124: its time was over. Ctrl-C "
+                             "is the command's; a second one in 2 s, or Ctrl-] three times in a terminal, gives the "
+                             "place back at once. Without a service a private one is started.", 0);
+    }
     if (required)
         printf ("\n* is required.\n");
-    printf ("\nOptions of every command: berth help\n");
+    printf ("\nOptions of every command: berth help options\n");
 }
 
 int
@@ -145,6 +169,10 @@ help_command (invocation_t *self, berth_error_t *err)
             help_print (command_at (index));
             return 0;
         }
+    if (strcmp (words, "options") == 0) {
+        s_print_options ();
+        return 0;
+    }
     if (!help_group (words)) {
         berth_error_set (err->remedy, sizeof err->remedy, "see: berth help");
         return berth_fail (err, BERTH_INVALID, "no command '%.60s'", words);

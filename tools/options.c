@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INDENT = 28 };           //  Column of the meaning
+enum { INDENT = 26 };           //  Column of the meaning
 
 char
 option_letter (const char *letters, const char *name)

@@ -11,7 +11,7 @@ release=$BERTH_BUILD/release
 say "a release build, without tests"
 {
     cmake -S "$BERTH_SOURCE" -B "$release" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBERTH_TESTS=OFF \
-        -DBERTH_WERROR=ON && ninja -C "$release"
+        -DBERTH_WERROR=ON -DCMAKE_C_FLAGS=-Wno-error=maybe-uninitialized && ninja -C "$release"
 } >"$here/build.log" 2>&1 || { tail -n 40 "$here/build.log"; story_fail "it does not build"; }
 
 installed ()    #  folder: every file and link in it
