@@ -127,7 +127,10 @@ effects_reply_data (effects_t *self, const letter_t *to, arena_t *arena,
                     const berth_schema_t *schema, const void *result, berth_bytes_t data,
                     data_free_fn *data_free)
 {
-    s_answer (self, to, arena, reply_status_OK, berth_pack (schema, result, arena), data, data_free);
+    bool looks = to->answer_to == ACTOR_FRONT && !(to->roles & (ROLE_WORK_ | ROLE_INTERNAL));
+    berth_bytes_t packed = looks ? berth_pack_public (schema, result, arena)
+                                 : berth_pack (schema, result, arena);
+    s_answer (self, to, arena, reply_status_OK, packed, data, data_free);
 }
 
 void

@@ -30,6 +30,13 @@ s_bytes (const char *text)
     return (berth_bytes_t) { (const uint8_t *) text, strlen (text) };
 }
 
+//  Absent, if there is none.
+static berth_bytes_t
+s_endpoint (const char *text)
+{
+    return text && *text ? s_bytes (text) : (berth_bytes_t) { NULL, 0 };
+}
+
 static int
 s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
@@ -46,6 +53,8 @@ s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         .bus = s_bytes (remote ? context->network_bus : context->bus_endpoint),
         .events = s_bytes (remote ? context->network_events : context->events_endpoint),
         .server_key = context->server_key,
+        .network_bus = s_endpoint (context->network_bus),
+        .network_events = s_endpoint (context->network_events),
         .ephemeral = context->ephemeral, .test_providers = context->test_providers,
     };
     effects_reply (fx, req, &bus_info_schema, &info);

@@ -78,6 +78,8 @@ BERTH_MESSAGE (bus_pong, BUS_PONG);
     F (T, BYTES, state,     "stateDirectory", REQUIRED, 4096, "Where its state is.") \
     F (T, BYTES, bus,       "bus",       REQUIRED, 512, "Endpoint of requests.") \
     F (T, BYTES, events,    "events",    REQUIRED, 512, "Endpoint of activity.") \
+    F (T, BYTES, network_bus, "networkBus", OPTIONAL, 512, "Endpoint of requests over TCP.") \
+    F (T, BYTES, network_events, "networkEvents", OPTIONAL, 512, "Endpoint of activity over TCP.") \
     F (T, STR,   server_key, "serverKey", OPTIONAL, 40, "Its public key, Z85: clients over TCP must know it.") \
     F (T, BOOL,  ephemeral, "ephemeral", REQUIRED, 0, "It ends with its owner.") \
     F (T, BOOL,  test_providers, "testProviders", REQUIRED, 0, "fake and fault may be used.")

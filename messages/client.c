@@ -289,6 +289,14 @@ s_tell_loss (berth_client_t *self)
         self->on_loss (self->on_loss_context);
 }
 
+//  It is there, and does not let us in.
+static void
+s_refused (berth_client_t *self)
+{
+    while (self->calls)
+        s_fail (self, self->calls, BERTH_UNAUTHORIZED, "the service does not know this key");
+}
+
 //  Follows the connection. Replies that came before a loss are taken first.
 static void
 s_observe (berth_client_t *self)
@@ -301,6 +309,8 @@ s_observe (berth_client_t *self)
             self->told = false;
             self->heard_at = self->signed_at = berth_mono_ms ();
         }
+        else if (event == LINK_REFUSED)
+            s_refused (self);
         else {
             while (s_receive (self))
                 ;
@@ -378,15 +388,19 @@ s_pump (berth_client_t *self)
 //  ---- the class
 
 berth_client_t *
-berth_client_new (const char *endpoint, berth_error_t *err)
+berth_client_open (const berth_connect_t *how, berth_error_t *err)
 {
+    curve_t curve;
+    if (curve_read (how, &curve, err))
+        return NULL;
     berth_client_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = CLIENT_MAGIC;
     self->last = &self->first;
     self->down_since = berth_mono_ms ();
-    snprintf (self->endpoint, sizeof self->endpoint, "%s", endpoint);
-    self->link = link_new (endpoint, err);
+    snprintf (self->endpoint, sizeof self->endpoint, "%s", how->endpoint);
+    self->link = link_new (how->endpoint, &curve, err);
+    curve_wipe (&curve);
     if (!self->link)
         berth_client_destroy (&self);
     return self;
@@ -435,14 +449,6 @@ berth_client_connected (berth_client_t *self)
     return self->down_since == 0;
 }
 
-//  A second time does no harm to what reads, except where it acts at once on something outside.
-static bool
-s_reads (request_code_t code)
-{
-    return code != REQUEST_COUNT && (request_row (code)->mode & MODE_READ)
-        && code != REQUEST_EXEC_SIGNAL && code != REQUEST_BUS_SHUTDOWN;
-}
-
 uint64_t
 berth_client_send (berth_client_t *self, const char *type, berth_bytes_t body,
                    const berth_ask_t *ask, berth_error_t *err)
@@ -470,7 +476,7 @@ berth_client_send (berth_client_t *self, const char *type, berth_bytes_t body,
         snprintf (call->key, sizeof call->key, "%s", ask->key);
     else if (!ask->once && code != REQUEST_COUNT && (request_row (code)->mode & MODE_WRITE))
         berth_id_new (call->key);
-    call->repeats = !ask->once && (call->key [0] || s_reads (code));
+    call->repeats = !ask->once && (call->key [0] || client_reads (code));
     if (call->window && code == REQUEST_EXEC_READ)
         client_read_begin (&call->read, body);
     call->trace = ask->trace ? strdup (ask->trace) : NULL;

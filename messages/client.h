@@ -73,6 +73,17 @@ typedef struct {
     berth_error_t error;
 } berth_reply_t;
 
+//  How to reach a service; zeroes are the usual.
+typedef struct {
+    const char *endpoint;               //  "ipc://PATH" or "tcp://HOST:PORT"
+    const char *key_file;               //  Over TCP: certificate (zcert) with our own key pair
+    const char *server_key;             //  The service's public key, Z85; NULL: that file says it
+} berth_connect_t;
+
+//  The same as below, over TCP too. Further errors: not_found, forbidden (the file cannot be read).
+//  A service that does not know the key is told by the calls: `unauthorized`.
+berth_client_t *berth_client_open (const berth_connect_t *how, berth_error_t *err);
+
 //  Connects to "ipc://PATH" or "tcp://HOST:PORT" without waiting. NULL and invalid_request if that
 //  is no endpoint.
 berth_client_t *berth_client_new (const char *endpoint, berth_error_t *err);
@@ -126,6 +137,8 @@ int64_t berth_client_retry_after (const berth_error_t *err);
 //  Follows a company's activity. It comes as it is published: what was before, and what a gap in
 //  companySeq says is missing, is asked from activity.list.
 berth_events_t *berth_events_new (const char *endpoint, const char *company, berth_error_t *err);
+berth_events_t *berth_events_open (const berth_connect_t *how, const char *company,
+                                   berth_error_t *err);
 void berth_events_destroy (berth_events_t **self_p);
 
 //  Waits until `until` for the next message. 1: *ret_entry is filled, in arena (`raw`, if not NULL,

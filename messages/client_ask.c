@@ -4,6 +4,13 @@
 
 #include "clock.h"
 
+berth_client_t *
+berth_client_new (const char *endpoint, berth_error_t *err)
+{
+    berth_connect_t how = { .endpoint = endpoint };
+    return berth_client_open (&how, err);
+}
+
 int
 berth_client_call (berth_client_t *self, const char *type, berth_bytes_t body,
                    const berth_ask_t *ask, arena_t *arena, berth_bytes_t *ret_body,

@@ -1,6 +1,6 @@
 //  client_events.c - owns a subscription to a company's activity.
 
-#include "client.h"
+#include "client_curve.h"
 
 #include "clock.h"
 #include "wire.h"
@@ -21,6 +21,16 @@ struct berth_events {
 berth_events_t *
 berth_events_new (const char *endpoint, const char *company, berth_error_t *err)
 {
+    berth_connect_t how = { .endpoint = endpoint };
+    return berth_events_open (&how, company, err);
+}
+
+berth_events_t *
+berth_events_open (const berth_connect_t *how, const char *company, berth_error_t *err)
+{
+    curve_t curve;
+    if (curve_read (how, &curve, err))
+        return NULL;
     berth_events_t *self = calloc (1, sizeof *self);
     ENSURE (self);
     self->magic = EVENTS_MAGIC;
@@ -35,11 +45,13 @@ berth_events_new (const char *endpoint, const char *company, berth_error_t *err)
     ENSURE (zmq_setsockopt (self->socket, ZMQ_RECONNECT_IVL_MAX, &reconnect_max, sizeof (int)) == 0);
     ENSURE (zmq_setsockopt (self->socket, ZMQ_RCVHWM, &room, sizeof room) == 0);
     ENSURE (zmq_setsockopt (self->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0);
+    curve_apply (&curve, self->socket);
+    curve_wipe (&curve);
     int size = snprintf (self->topic, sizeof self->topic, "%s/", company);
     if (size < 2 || size >= (int) sizeof self->topic)
         berth_fail (err, BERTH_INVALID, "'%s' is no company", company);
-    else if (zmq_connect (self->socket, endpoint))
-        berth_fail (err, BERTH_INVALID, "'%s' is no endpoint: %s", endpoint, zmq_strerror (zmq_errno ()));
+    else if (zmq_connect (self->socket, how->endpoint))
+        berth_fail (err, BERTH_INVALID, "'%s' is no endpoint: %s", how->endpoint, zmq_strerror (zmq_errno ()));
     else {
         ENSURE (zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, self->topic, (size_t) size) == 0);
         return self;

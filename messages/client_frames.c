@@ -110,3 +110,10 @@ client_read_error (berth_bytes_t body, berth_error_t *ret_error)
     ret_error->limit_value = details->limit_value;
     ret_error->retry_after_ms = details->retry_after_ms;
 }
+
+bool
+client_reads (request_code_t code)
+{
+    return code != REQUEST_COUNT && (request_row (code)->mode & MODE_READ)
+        && code != REQUEST_EXEC_SIGNAL && code != REQUEST_BUS_SHUTDOWN;
+}

@@ -4,6 +4,7 @@
 #define BERTH_CLIENT_FRAMES_H_INCLUDED
 
 #include "codec.h"
+#include "requests.h"
 
 //  A call's number as the id of a header, packed; and back, 0 if it is none of ours.
 berth_bytes_t client_id (uint64_t number, arena_t *arena);
@@ -25,6 +26,9 @@ void client_read_begin (client_read_t *self, berth_bytes_t body);
 void client_read_took (client_read_t *self, berth_bytes_t chunk, size_t size);
 berth_bytes_t client_read_on (const client_read_t *self, berth_bytes_t body, arena_t *arena);
 berth_bytes_t client_read_end (const client_read_t *self, berth_bytes_t body, arena_t *arena);
+
+//  A second time does no harm to what reads, except where it acts at once on something outside.
+bool client_reads (request_code_t code);
 
 //  Fills *ret_error from the body of a reply with status error.
 void client_read_error (berth_bytes_t body, berth_error_t *ret_error);

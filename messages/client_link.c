@@ -20,7 +20,7 @@ static const struct { int option, value; } s_options [] = {
 };
 
 link_t *
-link_new (const char *endpoint, berth_error_t *err)
+link_new (const char *endpoint, const curve_t *curve, berth_error_t *err)
 {
     link_t *self = calloc (1, sizeof *self);
     ENSURE (self);
@@ -38,8 +38,10 @@ link_new (const char *endpoint, berth_error_t *err)
     ENSURE (zmq_setsockopt (self->monitor, ZMQ_LINGER, &none, sizeof none) == 0);
     ENSURE (zmq_setsockopt (self->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0);
     ENSURE (zmq_socket_monitor (self->socket, "inproc://monitor",
-                                ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) == 0);
+                                ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED
+                                    | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) == 0);
     ENSURE (zmq_connect (self->monitor, "inproc://monitor") == 0);
+    curve_apply (curve, self->socket);
     if (zmq_connect (self->socket, endpoint)) {
         berth_fail (err, BERTH_INVALID, "'%s' is no endpoint: %s", endpoint, zmq_strerror (zmq_errno ()));
         if (err)
@@ -118,7 +120,8 @@ link_event (link_t *self)
     (void) zmq_recv (self->monitor, address, sizeof address, ZMQ_DONTWAIT);     //  Cut: not used
     uint16_t what;
     memcpy (&what, event, sizeof what);
-    return what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? LINK_UP : LINK_DOWN;
+    return what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? LINK_UP
+         : what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? LINK_REFUSED : LINK_DOWN;
 }
 
 void

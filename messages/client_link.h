@@ -4,19 +4,19 @@
 #ifndef BERTH_CLIENT_LINK_H_INCLUDED
 #define BERTH_CLIENT_LINK_H_INCLUDED
 
-#include "error.h"
+#include "client_curve.h"
 
 #include <poll.h>
 #include <zmq.h>
 
 typedef struct link link_t;
 
-typedef enum { LINK_SAME, LINK_UP, LINK_DOWN } link_event_t;
+typedef enum { LINK_SAME, LINK_UP, LINK_DOWN, LINK_REFUSED } link_event_t;
 
 enum { LINK_FRAMES = 3, LINK_DESCRIPTORS_MAX = 8 };
 
 //  Connects a DEALER without waiting; invalid_request if that is no endpoint.
-link_t *link_new (const char *endpoint, berth_error_t *err);
+link_t *link_new (const char *endpoint, const curve_t *curve, berth_error_t *err);
 void link_destroy (link_t **self_p);
 
 //  Sends header, body and, if it has a size, data. -1: no room; nothing went. Only while the link is

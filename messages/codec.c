@@ -84,12 +84,6 @@ s_pack_text (msgpack_packer *pk, const char *text)
     msgpack_pack_str_with_body (pk, text, strlen (text));
 }
 
-static void
-s_pack_number (msgpack_packer *pk, int64_t number)
-{
-    msgpack_pack_int64 (pk, number);
-}
-
 static void s_pack (msgpack_packer *pk, const berth_schema_t *schema, const void *message);
 
 //  Has the member a value that is to be written?
@@ -146,7 +140,7 @@ s_pack_value (msgpack_packer *pk, const berth_field_t *field, const void *member
                 msgpack_pack_false (pk);
             break;
         case KIND_I64: case KIND_TIME:
-            s_pack_number (pk, *(const int64_t *) member);
+            msgpack_pack_int64 (pk, *(const int64_t *) member);
             break;
         case KIND_U64:
             msgpack_pack_uint64 (pk, *(const uint64_t *) member);
@@ -198,10 +192,12 @@ s_pack (msgpack_packer *pk, const berth_schema_t *schema, const void *message)
     const berth_message_t *head = message;
     uint64_t values = 0, nulls = 0;
     size_t count = 0;
+    unsigned hidden = ((berth_buffer_t *) pk->data)->is_public ? PRIVATE : 0;
     for (size_t index = 0; index < schema->count; index++) {
         const berth_field_t *field = &schema->fields [index];
         uint64_t bit = 1ull << index;
-        if (s_present (field, (const uint8_t *) message + field->offset, head->has & bit))
+        if (!(field->flags & hidden)
+            && s_present (field, (const uint8_t *) message + field->offset, head->has & bit))
             values |= bit;
         else if ((field->flags & NULLABLE) && ((head->null & bit) || (schema->flags & SCHEMA_ROW)))
             nulls |= bit;
@@ -222,14 +218,26 @@ s_pack (msgpack_packer *pk, const berth_schema_t *schema, const void *message)
     }
 }
 
-berth_bytes_t
-berth_pack (const berth_schema_t *schema, const void *message, arena_t *arena)
+static berth_bytes_t
+s_pack_whole (const berth_schema_t *schema, const void *message, bool is_public, arena_t *arena)
 {
-    berth_buffer_t buffer = { .arena = arena };
+    berth_buffer_t buffer = { .arena = arena, .is_public = is_public };
     msgpack_packer pk;
     msgpack_packer_init (&pk, &buffer, berth_buffer_write);
     s_pack (&pk, schema, message);
     return berth_buffer_bytes (&buffer);
+}
+
+berth_bytes_t
+berth_pack (const berth_schema_t *schema, const void *message, arena_t *arena)
+{
+    return s_pack_whole (schema, message, false, arena);
+}
+
+berth_bytes_t
+berth_pack_public (const berth_schema_t *schema, const void *message, arena_t *arena)
+{
+    return s_pack_whole (schema, message, true, arena);
 }
 
 //  ---- unpacking

@@ -12,6 +12,9 @@
 //  we write ourselves is right, or it is a bug.
 berth_bytes_t berth_pack (const berth_schema_t *schema, const void *message, arena_t *arena);
 
+//  The same without fields that are PRIVATE, for who may only look.
+berth_bytes_t berth_pack_public (const berth_schema_t *schema, const void *message, arena_t *arena);
+
 //  Fills *ret_message from packed bytes that came from anywhere: walked (depth, sum of elements,
 //  one object, keys once), then read by the schema. Strings, lists and objects are in the arena;
 //  BYTES and ANY point into `bytes` and live as long as it does.
@@ -37,6 +40,7 @@ typedef struct {
     arena_t *arena;
     uint8_t *data;
     size_t size, room;
+    bool is_public;             //  PRIVATE fields are left out
 } berth_buffer_t;
 int berth_buffer_write (void *buffer, const char *data, size_t size);
 berth_bytes_t berth_buffer_bytes (const berth_buffer_t *buffer);

@@ -62,7 +62,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, TIME,  released_at, "releasedAt", NULLABLE, 0, "When it was released.") \
     F (T, STR,   failure,   "failureReason", NULLABLE, 512, "Why it failed.") \
     F (T, ENUM (cleanup_status), cleanup, "cleanupStatus", NULLABLE, 0, "Whether the place is closed.") \
-    F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT, 262144, "The driver's and the provider's data.") \
+    F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT | PRIVATE, 262144, "The driver's and the provider's data.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When the row was made.") \
     F (T, TIME,  updated_at, "updatedAt", REQUIRED, 0, "When the row was last changed.") \
     F (T, U64,   max_ms,    "maxLeaseMs", NULLABLE, 0, "Lifetime it was granted; null: none.") \
@@ -72,14 +72,14 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, I64,   end_mono_ms, "endMonoMs", OPTIONAL, 0, "Of maxLeaseMs, which use does not put off, on the same clock.") \
     F (T, ENUM (place_state), place, "placeState", OPTIONAL, 0, "What the provider has open.") \
     F (T, STR,   driver,    "driver",    OPTIONAL, 16, "The environment's driver at acquire.") \
-    F (T, ANY,   config,    "config",    OPTIONAL | OBJECT, 65536, "The environment's config at acquire, for release.") \
-    F (T, OBJ (environment_policy), env_policy, "policy", OPTIONAL, 0, "The environment's policy at acquire.") \
+    F (T, ANY,   config,    "config",    OPTIONAL | OBJECT | PRIVATE, 65536, "The environment's config at acquire, for release.") \
+    F (T, OBJ (environment_policy), env_policy, "policy", OPTIONAL | PRIVATE, 0, "The environment's policy at acquire.") \
     F (T, STR,   target,    "targetStatus", OPTIONAL, 16, "Of a lease that is releasing: what it becomes.") \
     F (T, U64,   attempts,  "attempts",  OPTIONAL, 0, "Releases tried.") \
     F (T, TIME,  next_try_at, "nextAttemptAt", OPTIONAL, 0, "When the next release is tried.") \
-    F (T, BYTES, shim,      "shimSocket", OPTIONAL, 107, "Where the place's shim listens.") \
-    F (T, BYTES, folder,    "placeFolder", OPTIONAL, 4096, "The place's folder on this host.") \
-    F (T, BYTES, source,    "workspaceSource", OPTIONAL, 4096, "Host folder that was realized into the place.") \
+    F (T, BYTES, shim,      "shimSocket", OPTIONAL | PRIVATE, 107, "Where the place's shim listens.") \
+    F (T, BYTES, folder,    "placeFolder", OPTIONAL | PRIVATE, 4096, "The place's folder on this host.") \
+    F (T, BYTES, source,    "workspaceSource", OPTIONAL | PRIVATE, 4096, "Host folder that was realized into the place.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.")

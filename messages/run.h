@@ -32,7 +32,7 @@ BERTH_ENUM (run_state, RUN_STATE);
     F (T, STR,   error_code, "errorCode", NULLABLE, 64, "Why it failed.") \
     F (T, STR,   error,     "error",     NULLABLE, 512, "The sentence.") \
     F (T, STR,   target,    "targetStatus", OPTIONAL, 16, "Of a run that is releasing: what its leases become.") \
-    F (T, ANY,   request,   "realization", OPTIONAL | OBJECT, 262144, "The realization request that is under way.") \
+    F (T, ANY,   request,   "realization", OPTIONAL | OBJECT | PRIVATE, 262144, "The realization request that is under way.") \
     F (T, TIME,  heartbeat_at, "heartbeatAt", NULLABLE, 0, "When it was last heard of.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was first seen.") \
     F (T, TIME,  updated_at, "updatedAt", REQUIRED, 0, "When the row was last changed.")

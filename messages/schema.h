@@ -47,7 +47,8 @@ enum {
     NULLABLE = 4,
     SECRET   = 8,       //  Never printed
     POSITIVE = 16,      //  A number above 0, a text or list that is not empty
-    OBJECT   = 32       //  An ANY that must be a map
+    OBJECT   = 32,      //  An ANY that must be a map
+    PRIVATE  = 64       //  Configuration: left out (or null) for who may only look; never REQUIRED
 };
 
 //  Texts of an enumeration; value 0 means no value, so texts start at 1.

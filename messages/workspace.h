@@ -71,7 +71,7 @@ BERTH_ENUM (workspace_return_mode, WORKSPACE_RETURN);
     F (T, TIME,  closed_at, "closedAt",  NULLABLE, 0, "When it was closed.") \
     F (T, TIME,  cleanup_eligible_at, "cleanupEligibleAt", NULLABLE, 0, "When it may be cleaned up.") \
     F (T, STR,   cleanup_reason, "cleanupReason", NULLABLE, 512, "Why.") \
-    F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT, 524288, "Typed config under `config`; the realization's request and record; the caller's own.") \
+    F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT | PRIVATE, 524288, "Typed config under `config`; the realization's request and record; the caller's own.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was made.") \
     F (T, TIME,  updated_at, "updatedAt", REQUIRED, 0, "When it was last changed.")
 BERTH_MESSAGE (workspace, WORKSPACE);

@@ -8,6 +8,7 @@ BERTH_SCHEMA (events_options, EVENTS_OPTIONS, SCHEMA_STRICT, "Options of berth e
 BERTH_ENUM_TABLE (completion_shell, COMPLETION_SHELL);
 BERTH_SCHEMA (completion_options, COMPLETION_OPTIONS, SCHEMA_STRICT, "Options of berth completion.");
 BERTH_SCHEMA (help_options, HELP_OPTIONS, SCHEMA_STRICT, "Options of berth help.");
+BERTH_SCHEMA (key_options, KEY_OPTIONS, SCHEMA_STRICT, "Options of berth key new.");
 BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
 
 #define NO_ARGUMENT { { NULL, NULL } }
@@ -25,6 +26,7 @@ BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus c
 #define EXEC_ARG        ONE ("EXEC", "execId")
 #define WORKSPACE_ARG   ONE ("WORKSPACE", "workspaceId")
 #define PROVIDER_ARG    ONE ("PROVIDER", "provider")
+#define KEY_ARG         ONE ("NAME", "keyId")
 #define NAME_ARG        ONE ("NAME", "name")
 
 static const command_t s_commands [] = {
@@ -80,6 +82,14 @@ static const command_t s_commands [] = {
     ASK ("provider list", NO_ARGUMENT, PROVIDER_LIST, nothing, "List providers"),
     ASK ("provider show", PROVIDER_ARG, PROVIDER_GET, provider_ref, "Show a provider and its config"),
     ASK ("provider probe", PROVIDER_ARG, PROVIDER_PROBE, provider_config, "Try whether a provider works here"),
+
+    OWN ("key new", KEY_ARG, NULL, NULL, KEY_NEW, key_options, key_new_command,
+         "Make a key pair, let it in, and write it to a file"),
+    ASK ("key list", NO_ARGUMENT, KEY_LIST, key_list, "List the keys that were let in"),
+    ASK ("key grant", KEY_ARG, KEY_GRANT, key_grant, "Change what a key may do, at once"),
+    ASK ("key revoke", KEY_ARG, KEY_REVOKE, key_revoke, "Let a key in no more; its connections end"),
+    OWN ("key server", NO_ARGUMENT, NULL, NULL, BUS_INFO, nothing, key_server_command,
+         "The service's public key, which clients over TCP must know"),
 
     ASK ("bus ping", NO_ARGUMENT, BUS_PING, nothing, "Is the service there?"),
     ASK ("bus info", NO_ARGUMENT, BUS_INFO, nothing, "What the service is"),

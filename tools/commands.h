@@ -9,6 +9,8 @@
 //  Options that every command takes, by the same rules as a message's fields: see flags.h.
 #define COMMON_OPTIONS(F, T) \
     F (T, STR,   endpoint,  "endpoint",  OPTIONAL | POSITIVE, 300, "Service to ask: ipc://PATH or tcp://HOST:PORT ($BERTH_ENDPOINT).") \
+    F (T, STR,   key_file,  "keyFile",   OPTIONAL | POSITIVE, 4096, "Certificate to show over TCP, as `berth key new` makes it ($BERTH_KEY_FILE).") \
+    F (T, STR,   server_key, "serverKey", OPTIONAL | POSITIVE, 40, "The service's public key, if that file does not say it ($BERTH_SERVER_KEY).") \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 4096, "State directory of the service ($BERTH_STATE).") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 4096, "Folder of its sockets.") \
     F (T, STR,   company,   "company",   OPTIONAL | POSITIVE, 64, "Company to act for ($BERTH_COMPANY, else default).") \
@@ -45,6 +47,15 @@ BERTH_MESSAGE (run_options, RUN_OPTIONS);
     F (T, U64,   limit,     "limit",     OPTIONAL | POSITIVE, 1000000, "Entries at most.")
 BERTH_MESSAGE (events_options, EVENTS_OPTIONS);
 
+#define KEY_OPTIONS(F, T) \
+    F (T, STR,   id,        "keyId",     REQUIRED | POSITIVE, 63, "Its name: letters, digits and . _ -") \
+    F (T, STRS,  roles,     "roles",     OPTIONAL | POSITIVE, 4, "operator, platform (default), observer or provider; once for each.") \
+    F (T, STRS,  companies, "companies", OPTIONAL | POSITIVE, 256, "Companies that exist for it, once for each; '*' is all (default: --company).") \
+    F (T, BLOBS, roots,     "workspaceRoots", OPTIONAL, 16, "Host folders beneath which its workspaces may lie.") \
+    F (T, BYTES, file,      "file",      OPTIONAL | POSITIVE, 4096, "Where its certificate goes (NAME.zcert).") \
+    F (T, STR,   public_key, "publicKey", OPTIONAL | POSITIVE, 40, "Of a pair that was made elsewhere: then no file is written.")
+BERTH_MESSAGE (key_options, KEY_OPTIONS);
+
 #define CALL_OPTIONS(F, T) \
     F (T, STR,   type,      "type",      REQUIRED | POSITIVE, 63, "Request: lease.get.") \
     F (T, ANY,   body,      "body",      OPTIONAL | OBJECT, 1048576, "Its body: JSON, @FILE, or - for stdin (default {}).") \
@@ -77,7 +88,8 @@ typedef struct {
     berth_bytes_t body;             //  The options, packed; ids may still be names: see resolve.h
     size_t tail_count;              //  What stands behind --
     const berth_bytes_t *tail;
-    const char *endpoint;           //  Filled by service_find
+    const char *endpoint;           //  Filled by service_find,
+    berth_connect_t connect;        //  likewise, with the key to show
     berth_client_t *bus;
 } invocation_t;
 
@@ -103,7 +115,7 @@ const command_t *command_at (size_t index);
 
 //  The commands that do more than ask and print, each in its own file.
 command_fn run_command, status_command, events_command, attach_command, logs_command, wait_command,
-    start_command, return_command, call_command, describe_command, shutdown_command, help_command,
+    start_command, return_command, call_command, describe_command, shutdown_command, help_command, key_new_command, key_server_command,
     completion_command;
 
 #endif

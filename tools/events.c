@@ -199,8 +199,12 @@ events_command (invocation_t *given, berth_error_t *err)
     berth_ask_t how = service_ask (given, 0);
     if (berth_client_ask (given->bus, REQUEST_BUS_INFO, NULL, &how, given->arena, &info, err))
         return -1;
-    const char *endpoint = arena_text (given->arena, (const char *) info.events.data, info.events.size);
-    own (berth_events) events = berth_events_new (endpoint, given->company, err);
+    berth_connect_t connect = given->connect;
+    connect.endpoint = service_beside (given, arena_text (given->arena, (const char *) info.events.data,
+                                                          info.events.size));
+    if (!*connect.endpoint)
+        return berth_fail (err, BERTH_UNSUPPORTED, "the service sends no activity over TCP");
+    own (berth_events) events = berth_events_open (&connect, given->company, err);
     if (!events || s_begin (&self, err) || s_list (&self, err) || s_follow (&self, events, err))
         return -1;
     return 0;

@@ -60,6 +60,25 @@ s_runtime (const invocation_t *self)
     return home ? arena_printf (self->arena, "%s/.local/state/berth/run", home) : NULL;
 }
 
+//  Over TCP nobody gets in without a key.
+static int
+s_key (invocation_t *self, berth_error_t *err)
+{
+    bool network = strncmp (self->endpoint, "tcp://", 6) == 0;
+    const char *file = self->common.key_file ? self->common.key_file : s_environment ("BERTH_KEY_FILE");
+    const char *server = self->common.server_key ? self->common.server_key
+                                                 : s_environment ("BERTH_SERVER_KEY");
+    if (network && !file) {
+        berth_error_set (err->remedy, sizeof err->remedy, "on the service's machine: berth key new "
+                         "NAME; then name its file with --key-file");
+        return berth_fail (err, BERTH_INVALID, "over TCP nobody gets in without a key");
+    }
+    self->connect = (berth_connect_t) { .endpoint = self->endpoint,
+                                        .key_file = network ? file : NULL,
+                                        .server_key = network ? server : NULL };
+    return 0;
+}
+
 int
 service_find (invocation_t *self, bool *ret_named, berth_error_t *err)
 {
@@ -67,7 +86,7 @@ service_find (invocation_t *self, bool *ret_named, berth_error_t *err)
     *ret_named = named || self->common.state || self->common.runtime || s_environment ("BERTH_STATE");
     if (named) {
         self->endpoint = *named == '/' ? arena_printf (self->arena, "ipc://%s", named) : named;
-        return 0;
+        return s_key (self, err);
     }
     const char *runtime = s_runtime (self);
     if (!runtime) {
@@ -78,7 +97,7 @@ service_find (invocation_t *self, bool *ret_named, berth_error_t *err)
     if (strlen (self->endpoint) - strlen ("ipc://") > 107)
         return berth_fail (err, BERTH_INVALID, "the socket's path is longer than 107 bytes: %s",
                            self->endpoint + strlen ("ipc://"));
-    return 0;
+    return s_key (self, err);
 }
 
 static int
@@ -113,13 +132,22 @@ service_listens (const invocation_t *self)
     return s_knock (self->endpoint) == 0;
 }
 
+const char *
+service_beside (const invocation_t *self, const char *endpoint)
+{
+    const char *port = strrchr (endpoint, ':'), *end = strrchr (self->endpoint, ':');
+    if (strncmp (self->endpoint, "tcp://", 6) || !port || !end)
+        return endpoint;
+    return arena_printf (self->arena, "%.*s%s", (int) (end - self->endpoint), self->endpoint, port);
+}
+
 bool
 service_answers (const invocation_t *self)
 {
     berth_error_t err = { 0 };
     if (s_knock (self->endpoint))
         return false;
-    own (berth_client) bus = berth_client_new (self->endpoint, &err);
+    own (berth_client) bus = berth_client_open (&self->connect, &err);
     if (!bus)
         return false;
     berth_client_set_patience (bus, PROBE_MS);
@@ -146,7 +174,7 @@ service_connect (invocation_t *self, berth_error_t *err)
     }
     if (closed)
         return s_nobody (self, err);
-    self->bus = berth_client_new (self->endpoint, err);
+    self->bus = berth_client_open (&self->connect, err);
     if (!self->bus)
         return -1;
     berth_client_set_patience (self->bus, PROBE_MS);

@@ -18,6 +18,10 @@ int service_connect (invocation_t *self, berth_error_t *err);
 //  Does somebody listen at self->endpoint, as far as the system says without asking? Without words.
 bool service_listens (const invocation_t *self);
 
+//  An endpoint that the service named, as it is reached from here: over TCP on the host that was
+//  asked, because the service may not know how others call its machine.
+const char *service_beside (const invocation_t *self, const char *endpoint);
+
 //  Is anybody there? Without words on failure.
 bool service_answers (const invocation_t *self);
 
