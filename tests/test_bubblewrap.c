@@ -487,9 +487,9 @@ s_parent (long pid, char name [20])
     return parent;
 }
 
-//  A shim of ours with bwrap as its child, but the one of `other`; 0: none.
+//  A shim of ours with bwrap as its child, but these two; 0: none.
 static long
-s_shim_with_walls (long other)
+s_shim_with_walls (long other, long another)
 {
     long found = 0;
     DIR *processes = opendir ("/proc");
@@ -497,7 +497,7 @@ s_shim_with_walls (long other)
     for (struct dirent *entry; !found && (entry = readdir (processes));) {
         char name [20], of_shim [20];
         long shim = s_parent (atol (entry->d_name), name);
-        if (shim > 1 && shim != other && strcmp (name, "bwrap") == 0
+        if (shim > 1 && shim != other && shim != another && strcmp (name, "bwrap") == 0
             && s_parent (shim, of_shim) == spawner_pid (s_house.host.spawner))
             found = shim;
     }
@@ -515,9 +515,11 @@ s_walls_wait_for_the_next (void **state)
     long first = (long) hello.pid, waits;
     place_open_t ask = house_ask (&s_house, NULL);
     place_opened_t place = house_acquire (&s_house, &ask);
+    assert_true (house_hello (&s_house, &place, &hello));
+    long gone = (long) hello.pid;
     house_release (&s_house, &ask, &place);
     int64_t until = soon (20000);
-    while (!(waits = s_shim_with_walls (first)) && soon (0) < until)
+    while (!(waits = s_shim_with_walls (first, gone)) && soon (0) < until)
         sched_yield ();
     assert_true (waits > 0);
     ask = house_ask (&s_house, "{\"env\": {\"WHO\": \"next\"}}");

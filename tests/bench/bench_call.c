@@ -30,7 +30,9 @@ bench_connect (const char *endpoint)
     char id [BERTH_ID_SIZE];
     berth_id_new (id);
     self->arena = arena_new ();
-    self->company = arena_printf (self->arena, "bench-%s", id);
+    self->scratch = arena_new ();
+    const char *company = getenv ("BENCH_COMPANY");
+    self->company = company ? company : arena_printf (self->arena, "bench-%s", id);
     self->socket = zmq_socket (s_context (), ZMQ_DEALER);
     int patience_ms = PATIENCE_MS, soon_ms = 1, linger_ms = 0;
     zmq_setsockopt (self->socket, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
@@ -63,6 +65,17 @@ bench_ask (bench_t *self, const char *type, berth_bytes_t body, uint64_t credit)
     if (credit)
         header = any_set_number (header, "credit", credit, self->arena);
     return (bench_ask_t) { type, id, header, body };
+}
+
+bench_ask_t
+bench_keyed (bench_t *self, const bench_ask_t *ask)
+{
+    char key [BERTH_ID_SIZE];
+    berth_id_new (key);
+    arena_clear (self->scratch);
+    bench_ask_t keyed = *ask;
+    keyed.header = any_set_text (ask->header, "key", key, self->scratch);
+    return keyed;
 }
 
 void
@@ -177,4 +190,15 @@ bench_text (bench_t *self, berth_bytes_t row, const char *name)
     if (!text)
         bench_die ("a reply has no '%s'", name);
     return text;
+}
+
+const char *
+bench_environment (bench_t *self, const char *driver)
+{
+    berth_bytes_t body = bench_body (self, "companyId", self->company, NULL);
+    if (strcmp (driver, "local") == 0)
+        return bench_text (self, bench_call (self, "environment.ensureLocal", body), "id");
+    body = bench_body (self, "companyId", self->company, "name", "bench", "driver", driver, NULL);
+    body = any_set (body, "config", bench_body (self, "provider", "bubblewrap", NULL), self->arena);
+    return bench_text (self, bench_call (self, "environment.create", body), "id");
 }

@@ -9,8 +9,9 @@
 typedef struct {
     void *socket;               //  DEALER
     arena_t *arena;             //  Requests, and the replies that are read
+    arena_t *scratch;           //  The request that bench_keyed made last
     unsigned asks;              //  Requests packed so far
-    const char *company;        //  One of our own, so that a repeated run finds nothing
+    const char *company;        //  $BENCH_COMPANY, else one of our own: a repeated run finds nothing
 } bench_t;
 
 //  A request, packed once and sent as often as wanted.
@@ -34,6 +35,12 @@ berth_bytes_t bench_body (bench_t *self, ...) __attribute__ ((sentinel));
 
 //  Packs header and body; `credit` 0 leaves it out.
 bench_ask_t bench_ask (bench_t *self, const char *type, berth_bytes_t body, uint64_t credit);
+
+//  The same request with a key of its own; it lives until the next is made.
+bench_ask_t bench_keyed (bench_t *self, const bench_ask_t *ask);
+
+//  Makes an environment of this driver (sandbox: bubblewrap) for the company; its id.
+const char *bench_environment (bench_t *self, const char *driver);
 
 void bench_send (bench_t *self, const bench_ask_t *ask);
 

@@ -25,18 +25,6 @@ s_print (int64_t start_ns)
 
 //  ---- what the operations stand on
 
-static const char *
-s_environment (bench_t *self, const char *driver)
-{
-    berth_bytes_t body = bench_body (self, "companyId", self->company, "name", "bench", "driver",
-                                     driver, NULL);
-    berth_bytes_t config = berth_empty_map;
-    if (strcmp (driver, "sandbox") == 0)
-        config = bench_body (self, "provider", "bubblewrap", NULL);
-    body = any_set (body, "config", config, self->arena);
-    return bench_text (self, bench_call (self, "environment.create", body), "id");
-}
-
 static bench_ask_t
 s_acquire_ask (bench_t *self, const char *environment)
 {
@@ -118,9 +106,24 @@ static void
 s_op_lease_get (const char *endpoint, char **args)
 {
     bench_t *self = bench_connect (endpoint);
-    const char *lease = s_acquire (self, s_environment (self, "local"));
+    const char *lease = s_acquire (self, bench_environment (self, "local"));
     bench_ask_t ask = bench_ask (self, "lease.get", bench_body (self, "leaseId", lease, NULL), 0);
     for (long index = -WARM_UP, count = bench_number (args [0]); index < count; index++) {
+        int64_t start = bench_now_ns ();
+        bench_send (self, &ask);
+        bench_receive (self, &ask, NULL);
+        if (index >= 0)
+            s_print (start);
+    }
+}
+
+//  Pages of 50.
+static void
+s_op_lease_list (const char *endpoint, char **args)
+{
+    bench_t *self = bench_connect (endpoint);
+    bench_ask_t ask = bench_ask (self, "lease.list", bench_body (self, "companyId", self->company, NULL), 0);
+    for (long index = -20, count = bench_number (args [0]); index < count; index++) {
         int64_t start = bench_now_ns ();
         bench_send (self, &ask);
         bench_receive (self, &ask, NULL);
@@ -133,7 +136,7 @@ static void
 s_op_acquire (const char *endpoint, char **args)
 {
     bench_t *self = bench_connect (endpoint);
-    bench_ask_t ask = s_acquire_ask (self, s_environment (self, "local"));
+    bench_ask_t ask = s_acquire_ask (self, bench_environment (self, "local"));
     for (long index = -20, count = bench_number (args [0]); index < count; index++) {
         int64_t start = bench_now_ns ();
         bench_send (self, &ask);
@@ -141,40 +144,6 @@ s_op_acquire (const char *endpoint, char **args)
         if (index >= 0)
             s_print (start);
     }
-}
-
-//  COUNT acquires of CLIENTS clients with one outstanding request each; prints the whole time.
-static void
-s_op_acquire_many (const char *endpoint, char **args)
-{
-    long count = bench_number (args [0]), clients = bench_number (args [1]);
-    if (clients > CLIENTS_MAX || count < clients)
-        bench_die ("clients: at most %d and the count", CLIENTS_MAX);
-    bench_t *self [CLIENTS_MAX] = { NULL };
-    zmq_pollitem_t items [CLIENTS_MAX] = { 0 };
-    for (long index = 0; index < clients; index++) {
-        self [index] = bench_connect (endpoint);
-        bench_call (self [index], "bus.ping", berth_empty_map);
-        items [index] = (zmq_pollitem_t) { .socket = self [index]->socket, .events = ZMQ_POLLIN };
-    }
-    bench_ask_t ask = s_acquire_ask (self [0], s_environment (self [0], "local"));
-    int64_t start = bench_now_ns ();
-    for (long index = 0; index < clients; index++)
-        bench_send (self [index], &ask);
-    for (long sent = clients, received = 0; received < count;) {
-        if (bench_zmq (zmq_poll (items, (int) clients, 30000), "poll") == 0)
-            bench_die ("lease.acquire: no reply in 30 s");
-        for (long index = 0; index < clients; index++)
-            if (items [index].revents & ZMQ_POLLIN) {
-                bench_receive (self [index], &ask, NULL);
-                received++;
-                if (sent < count) {
-                    bench_send (self [index], &ask);
-                    sent++;
-                }
-            }
-    }
-    s_print (start);
 }
 
 //  A company that floods: CLIENTS connections, WINDOW requests of TYPE on the way in each, sent again as
@@ -194,7 +163,7 @@ s_op_flood (const char *endpoint, char **args)
         items [index] = (zmq_pollitem_t) { .socket = self [index]->socket, .events = ZMQ_POLLIN };
     }
     items [clients] = (zmq_pollitem_t) { .fd = STDIN_FILENO, .events = ZMQ_POLLIN };
-    const char *environment = s_environment (self [0], "local");
+    const char *environment = bench_environment (self [0], "local");
     berth_bytes_t body = strcmp (args [2], "lease.acquire") == 0
         ? bench_body (self [0], "companyId", self [0]->company, "environmentId", environment, NULL)
         : bench_body (self [0], "companyId", self [0]->company, "leaseId", s_acquire (self [0], environment),
@@ -229,7 +198,7 @@ static void
 s_op_first_byte (const char *endpoint, char **args)
 {
     bench_t *self = bench_connect (endpoint);
-    const char *environment = s_environment (self, "sandbox");
+    const char *environment = bench_environment (self, "sandbox");
     long count = bench_number (args [0]);
     int64_t interval = bench_number (args [1]) * 1000000, beat = bench_now_ns ();
     for (long index = -1; index < count; index++) {
@@ -256,7 +225,7 @@ static void
 s_op_second_exec (const char *endpoint, char **args)
 {
     bench_t *self = bench_connect (endpoint);
-    const char *lease = s_acquire (self, s_environment (self, "sandbox"));
+    const char *lease = s_acquire (self, bench_environment (self, "sandbox"));
     berth_bytes_t body = s_exec (self, lease, args [2], args [3], NULL);
     long count = bench_number (args [0]);
     int64_t interval = bench_number (args [1]) * 1000000, beat = bench_now_ns ();
@@ -275,7 +244,7 @@ static void
 s_op_stdout (const char *endpoint, char **args)
 {
     bench_t *self = bench_connect (endpoint);
-    const char *lease = s_acquire (self, s_environment (self, "sandbox"));
+    const char *lease = s_acquire (self, bench_environment (self, "sandbox"));
     uint64_t bytes = (uint64_t) bench_number (args [0]), counted = 0, owed = 0;
     char limit [32];
     snprintf (limit, sizeof limit, "--bytes=%lu", (unsigned long) bytes);
@@ -307,7 +276,7 @@ s_op_place (const char *endpoint, char **args)
 {
     (void) args;
     bench_t *self = bench_connect (endpoint);
-    const char *lease = s_acquire (self, s_environment (self, "sandbox"));
+    const char *lease = s_acquire (self, bench_environment (self, "sandbox"));
     bench_call (self, "exec.run", s_exec (self, lease, "true", NULL, NULL));
     printf ("open\n");
     fflush (stdout);
@@ -338,8 +307,8 @@ static const struct {
 } s_operations [] = {
     { "start",        "PROGRAM [ARGUMENT...]",         1, s_op_start },
     { "lease-get",    "COUNT",                         1, s_op_lease_get },
+    { "lease-list",   "COUNT",                         1, s_op_lease_list },
     { "acquire",      "COUNT",                         1, s_op_acquire },
-    { "acquire-many", "COUNT CLIENTS",                 2, s_op_acquire_many },
     { "flood",        "CLIENTS WINDOW TYPE",           3, s_op_flood },
     { "first-byte",   "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_first_byte },
     { "second-exec",  "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_second_exec },
