@@ -113,7 +113,7 @@ s_is_write (const letter_t *letter)
 static bool
 s_is_fault (berth_code_t code)
 {
-    return code == BERTH_INTERNAL || code == BERTH_STORE_FULL || code == BERTH_PROVIDER_ERROR
+    return code == BERTH_INTERNAL || code == BERTH_PROVIDER_ERROR
         || code == BERTH_PROVIDER_TIMEOUT || code == BERTH_LEASE_CLEANUP_FAILED;
 }
 
@@ -148,6 +148,7 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
                            "the deadline passed before %s was looked at", type);
     actor_t *self = batch->actor;
     int rc = request_admit (req, incoming, self->trust, txn, err) || s_afford (batch, req, err)
+        || (!(letter->roles & ROLE_INTERNAL) && s_is_write (letter) && store_writable (txn, err))
         ? -1 : 0;
     if (rc == 0 && keyed_is (letter))
         rc = keyed_decide (&self->spec, self->self, self->waiters, self->effects, incoming->body,

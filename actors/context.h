@@ -5,6 +5,7 @@
 #define BERTH_CONTEXT_H_INCLUDED
 
 #include "provider.h"
+#include "retention.h"
 #include "store.h"
 #include "wiring.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     const char *server_key;         //  The service's public key, Z85; NULL of a private service
     const char *network_bus, *network_events;   //  Endpoints to the network; "" if there is none
     bool local_over_tcp;            //  Driver local may be used over the network
+    retention_t retention;          //  How long what has ended is kept
     const char *bus_endpoint, *events_endpoint;
     int64_t started_ms, started_mono_ms;
     bool test_providers;            //  fake and fault may be used

@@ -218,8 +218,9 @@ s_placed (void *actor, const request_t *req, const void *what, effects_t *fx)
 int
 exec_placed (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) txn;
     const step_done_t *done = req->body;
+    if (strcmp (done->step, "drop") == 0)
+        return exec_dropped (actor, req, txn, done, err);
     placed_t *placed = arena_new_of (req->arena, placed_t);
     placed->exec = arena_string (req->arena, done->subject);
     if (done->ok) {

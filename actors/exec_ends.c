@@ -304,6 +304,8 @@ exec_tick (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, b
     if (self->links_due_ms <= req->mono_ms || self->streams_due_ms <= req->mono_ms
         || starts_next_ms (self) <= req->mono_ms)
         effects_call (fx, req, s_time, self, NULL);
+    if (execs_forget_next (self) <= req->mono_ms)
+        execs_forget (self, req, txn, fx);
     return 0;
 }
 
@@ -321,7 +323,8 @@ exec_next_ms (void *actor)
         int64_t due = node_of (self->running.next, live_t, due)->due_ms;
         next = due < next ? due : next;
     }
-    return next;
+    int64_t forget = execs_forget_next (self);
+    return forget < next ? forget : next;
 }
 
 //  ---- exec.run

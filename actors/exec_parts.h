@@ -10,6 +10,7 @@
 
 #include "actor.h"
 #include "exec_chunks.h"
+#include "retention.h"
 #include "execs.h"
 #include "shim_link.h"
 #include "spool.h"
@@ -118,6 +119,9 @@ struct execs {
     stream_t *streams [EXEC_BUCKETS];
     node_t runnable, starved;       //  Heads: streams that may go on; that wait for a chunk
     int64_t streams_due_ms;         //  Not later than any stream's deadline
+    retention_t retention;
+    int64_t drop_ms, forget_ms;     //  When to look for output, for rows that may go
+    size_t drops;                   //  That the keeper was asked for
 };
 
 //  ---- lists
@@ -236,6 +240,15 @@ void links_ready (execs_t *self, const request_t *req, effects_t *fx);
 //  Tries again what broke, closes what nobody needs.
 void links_tick (execs_t *self, const request_t *req);
 void links_destroy (execs_t *self);
+
+//  ---- exec_forget.c: what was kept long enough
+
+//  Of the tick; and when it is due.
+void execs_forget (execs_t *self, const request_t *req, store_txn_t *txn, effects_t *fx);
+int64_t execs_forget_next (const execs_t *self);
+//  The answer of the keeper (step "drop").
+int exec_dropped (execs_t *self, const request_t *req, store_txn_t *txn, const step_done_t *done,
+                  berth_error_t *err);
 
 //  ---- exec_streams.c: readers
 

@@ -191,6 +191,8 @@ exec_start_ask (void *actor, const request_t *req, store_txn_t *txn, effects_t *
     }
     if (s_check_lease (ask, &lease, err))
         return -1;
+    if (store_admit (txn, err))
+        return -1;
     exec_t *row = s_make_row (ask, &lease, &argv, req);
     if (exec_room (req, txn, row->company, &row->spool_max, err))
         return -1;

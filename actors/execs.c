@@ -184,6 +184,8 @@ s_read (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     exec_t *row = arena_new_of (req->arena, exec_t);
     if (s_get_row (req, txn, ask->id, ask->company, row, err))
         return -1;
+    if (row->output_gone && (row->stdout_bytes || row->stderr_bytes))
+        return berth_fail (err, BERTH_NOT_FOUND, "the output of exec %s is not kept any more", row->id);
     effects_call (fx, req, s_open_stream, actor, row);
     return 0;
 }
@@ -388,6 +390,7 @@ execs_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = EXECS_MAGIC;
     self->store = context->store;
+    self->retention = context->retention;
     self->quotas = context->wiring ? wiring_quotas (context->wiring) : NULL;
     self->links_due_ms = self->streams_due_ms = INT64_MAX;
     node_init (&self->ended);

@@ -212,6 +212,7 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
         .uptime_ms = (uint64_t) (req->mono_ms - self->context->started_mono_ms),
         .healthy = true,
         .store_used = stat.used_bytes, .store_max = stat.max_bytes, .disk_free = stat.disk_free,
+        .store_fill = (storage_fill_t) (storage_fill_ROOMY + (int) stat.fill),
         .seq = store_last_seq (txn), .published = publisher_published (self->parts.publisher),
     };
     if (stat.fill != STORE_ROOMY)

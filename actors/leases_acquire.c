@@ -255,7 +255,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     };
     if (!ask->run && lease.policy != lease_policy_RETAIN_ON_FAILURE)
         lease.policy = lease_policy_EPHEMERAL;      //  Leases without a run are never reused
-    if (s_grant (ask, env.policy, &lease, err))
+    if (store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
         return -1;
     lease.generation = store_next_generation (txn);
     lease_deadline (self, req, &lease, lease.max_ms);

@@ -16,6 +16,8 @@ struct leases {
     actor_t *actor;
     int64_t started_ms;             //  Wall clock; a start counts as use of every lease
     int64_t next_ms;                //  When the next tick is due, monotonic; never too late
+    int64_t forget_ms;              //  When to look for settled leases that may go
+    char forget_after [128];        //  Behind which of them; "" for the oldest
 };
 
 //  ---- leases.c
@@ -64,6 +66,10 @@ int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn
                           lease_t *lease, const char *status, const char *failure,
                           berth_error_t *err);
 void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
+
+//  ---- leases_forget.c
+//  Settled leases that were kept long enough go; says when the next look is due.
+void leases_forget (leases_t *self, const request_t *req, store_txn_t *txn);
 
 //  ---- leases_time.c
 handler_fn leases_tick;

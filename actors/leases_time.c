@@ -218,6 +218,7 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
         self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
         return -1;
     }
+    leases_forget (self, req, txn);
     return 0;
 }
 

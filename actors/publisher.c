@@ -30,6 +30,8 @@ struct publisher {
 
 //  Entries looked at for one page: a filter that hits nothing must not read the whole log at once.
 #define LOOKED_AT_MAX 20000
+//  Entries verified by one request.
+#define VERIFIED_MAX 5000
 
 static int
 s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
@@ -81,6 +83,30 @@ s_head (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     if (activity_end (txn, req->arena, ask->company, &head, err))
         return -1;
     effects_reply (fx, req, &activity_head_schema, &head);
+    return 0;
+}
+
+static int
+s_verify (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    const activity_verify_ask_t *ask = req->body;
+    activity_head_t head;
+    activity_verdict_t verdict;
+    if (activity_end (txn, req->arena, ask->company, &head, err)
+        || activity_verify (txn, ask->company, ask->after, ask->limit ? (size_t) ask->limit : VERIFIED_MAX,
+                            &verdict, err))
+        return -1;
+    activity_broken_t broken = { .company_seq = verdict.company_seq, .why = verdict.why };
+    if (verdict.seq)
+        berth_put (activity_broken, &broken, seq, verdict.seq);
+    else
+        berth_clear (activity_broken, &broken, seq);
+    activity_verified_t verified = {
+        .ok = !verdict.broken, .verified = verdict.looked_at, .next = verdict.next,
+        .head = head.company_seq, .floor = head.floor, .broken = verdict.broken ? &broken : NULL,
+    };
+    effects_reply (fx, req, &activity_verified_schema, &verified);
     return 0;
 }
 
@@ -177,6 +203,7 @@ s_heads (publisher_t *self)
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_ACTIVITY_LIST] = s_list,
     [REQUEST_ACTIVITY_HEAD] = s_head,
+    [REQUEST_ACTIVITY_VERIFY] = s_verify,
 };
 
 publisher_t *

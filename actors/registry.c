@@ -124,7 +124,7 @@ s_ensure_local (void *args, const request_t *req, store_txn_t *txn, effects_t *f
             .created_at = req->now_ms, .updated_at = req->now_ms,
         };
         berth_bytes_t details = s_details (&row, req->arena);
-        if (environment_put (txn, req->arena, &row, err)
+        if (store_admit (txn, err) || environment_put (txn, req->arena, &row, err)
             || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, details, err))
             return -1;
     }
@@ -174,7 +174,7 @@ static int
 s_create (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     environment_t row;
-    if (s_build (args, req, txn, &row, err)
+    if (store_admit (txn, err) || s_build (args, req, txn, &row, err)
         || environment_put (txn, req->arena, &row, err)
         || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, s_details (&row, req->arena), err))
         return -1;

@@ -219,7 +219,7 @@ runs_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
         .issue = ask->issue, .adapter = ask->adapter, .step = "lease", .request = request,
         .created_at = created_at,
     };
-    if (run_save (req, txn, &run, ACTION_RUN_ACQUIRING, err))
+    if (store_admit (txn, err) || run_save (req, txn, &run, ACTION_RUN_ACQUIRING, err))
         return -1;
     runs_send_acquire (req, fx, &run, req->letter->deadline_ms);
     if (berth_has (run_acquire, ask, wait) && !ask->wait) {

@@ -15,7 +15,13 @@ struct runs {
     const context_t *context;
     actor_t *actor;
     struct trials *trials;          //  Tests of environments that are under way
+    int64_t forget_ms;              //  When to look for settled runs that may go
 };
+
+//  ---- runs_forget.c
+
+//  Settled runs that were kept long enough go, if it is time to look for them.
+void runs_forget (runs_t *self, const request_t *req, store_txn_t *txn);
 
 //  ---- runs.c
 

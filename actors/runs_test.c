@@ -434,6 +434,8 @@ runs_test_next_ms (void *me)
         if (trial_is_under_way (trial) && trial->give_up_ms < next_ms)
             next_ms = trial->give_up_ms;
     }
+    if (self->context->retention.kept_ms [KEPT_RUNS] && self->forget_ms < next_ms)
+        next_ms = self->forget_ms;
     return next_ms;
 }
 
@@ -460,8 +462,8 @@ s_give_up (void *actor, const request_t *req, const void *what, effects_t *fx)
 int
 runs_test_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) txn;
     (void) err;
+    runs_forget (me, req, txn);
     effects_call (fx, req, s_give_up, me, NULL);
     return 0;
 }

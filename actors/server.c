@@ -3,12 +3,14 @@
 #include "server.h"
 
 #include "actor.h"
+#include "backup.h"
 #include "clock.h"
 #include "codec.h"
 #include "execs.h"
 #include "front.h"
 #include "ids.h"
 #include "inspector.h"
+#include "keeper.h"
 #include "leases.h"
 #include "log.h"
 #include "principals.h"
@@ -57,6 +59,7 @@ struct server {
     runs_t *runs;
     reader_t *reader;
     inspector_t *inspector;
+    keeper_t *keeper;
     proxy_t *proxies [PROXIES_MAX];
     size_t proxies_count;
     zactor_t *actors [PROXIES_MAX + 16];    //  In the order they were started
@@ -121,6 +124,10 @@ s_host (server_t *self, const server_options_t *options, berth_error_t *err)
     context->started_ms = berth_wall_ms ();
     context->started_mono_ms = berth_mono_ms ();
     context->test_providers = options->test_providers;
+    if (options->retention)
+        context->retention = *options->retention;
+    else
+        retention_of (NULL, &context->retention);
     context->ephemeral = options->ephemeral;
     context->local_over_tcp = options->local_over_tcp;
     berth_id_new (context->instance);
@@ -213,7 +220,8 @@ s_parts (server_t *self, const server_options_t *options, berth_error_t *err)
         || !(self->leases = leases_new (context, err))
         || !(self->execs = execs_new (context, err))
         || !(self->runs = runs_new (context, err))
-        || !(self->reader = reader_new (context, err)))
+        || !(self->reader = reader_new (context, err))
+        || !(self->keeper = keeper_new (context, err)))
         return -1;
     parts.publisher = self->publisher;
     return (self->inspector = inspector_new (context, &parts, err)) ? 0 : -1;
@@ -235,6 +243,7 @@ s_actors (server_t *self)
     for (size_t index = 0; index < self->proxies_count; index++)
         s_run (self, proxy_actor, self->proxies [index]);
     s_run (self, principals_actor, self->principals);
+    s_run (self, keeper_actor, self->keeper);
     s_run (self, registry_actor, self->registry);
     s_run (self, realizer_actor, self->realizer);
     s_run (self, execs_actor, self->execs);
@@ -268,10 +277,24 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
     store_set_keys_max (self->context.store, options->keys_max);
     s_actors (self);
     trim_after_start ();
+    if (store_was_restored (self->context.store))
+        log_event ("restored", "install=%s", self->context.host.install_id);
     log_event ("started", "instance=%s version=%s bus=%s", self->context.instance, BERTH_VERSION,
                self->bus_endpoint);
     *ret_self = take (self);
     return 0;
+}
+
+int
+server_restore (const server_options_t *options, const char *path, berth_error_t *err)
+{
+    int lock = -1;
+    int rc = server_make_dir (options->state, "state", err)
+          || server_lock (options->state, "lock", &lock, err)
+          || store_restore (options->state, path, err) ? -1 : 0;
+    if (lock >= 0)
+        close (lock);
+    return rc;
 }
 
 //  ---- serving
@@ -406,14 +429,14 @@ server_destroy (server_t **self_p)
     publisher_destroy (&self->publisher);
     principals_destroy (&self->principals);
     front_destroy (&self->front);
-    bool quiet = true;
+    bool quiet = keeper_destroy (&self->keeper);
     while (self->proxies_count)
         quiet &= proxy_destroy (&self->proxies [--self->proxies_count]);
     server_doors_close (&self->doors);
     if (!quiet) {
-        //  A provider hangs in its call: its thread must not find its feet gone when it wakes up.
-        //  What it does is taken up again from its row.
-        log_event ("stopped", "hanging=provider");
+        //  A thread hangs in its call (a provider's, a backup's): it must not find its feet gone when it
+        //  wakes up. What a provider does is taken up again from its row.
+        log_event ("stopped", "hanging=call");
         store_destroy (&self->context.store);
         _exit (0);
     }

@@ -7,6 +7,7 @@
 #include "configuration.h"
 #include "error.h"
 #include "quota.h"
+#include "retention.h"
 
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ typedef struct {
     int owner_fd;                   //  Ends when this reaches its end of file; -1: none
     bool local_as_root;             //  Driver local may run as root
     uint32_t uid_first, uid_count;  //  Host uids of places when started by root; 0: defaults
+    const retention_t *retention;   //  How long what has ended is kept. NULL: the defaults
     quotas_t *quotas;               //  Of companies; taken over. NULL: the defaults
     void (*alive) (void);           //  Called each alive_ms by the thread that waits, while the
     int64_t alive_ms;               //  front door answers; 0: never
@@ -46,6 +48,11 @@ enum {
 //  forbidden (read-only or foreign directories), invalid_request (a path that is too long),
 //  not_found (a program of Berth's is missing), store_full, internal.
 int server_start (const server_options_t *options, server_t **ret_self, berth_error_t *err);
+
+//  Makes the store of a state directory that has none from a backup. Nothing is started: the first
+//  start begins a new epoch. Errors: conflict (there is a store, or a service), and those of
+//  store_restore.
+int server_restore (const server_options_t *options, const char *path, berth_error_t *err);
 
 //  Serves until SIGTERM, SIGINT, a shutdown request, or the owner's end. The calling thread.
 void server_wait (server_t *self);

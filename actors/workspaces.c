@@ -200,7 +200,7 @@ workspaces_create (void *args, const request_t *req, store_txn_t *txn, effects_t
                             req->arena);
     details = any_set_text (details, "status",
                             berth_enum_text (&workspace_status_enum, (int) row.status), req->arena);
-    if (s_check_size (&row, err) || workspace_put (txn, req->arena, &row, err)
+    if (store_admit (txn, err) || s_check_size (&row, err) || workspace_put (txn, req->arena, &row, err)
         || s_note (req, txn, ACTION_WORKSPACE_CREATED, &row, details, err))
         return -1;
     effects_reply (fx, req, &workspace_schema, &row);

@@ -106,6 +106,27 @@ BERTH_MESSAGE (activity_list, ACTIVITY_LIST);
     F (T, U64,   gap,       "gap",       OPTIONAL, 0, "Entries that were asked for and are below the retention floor.")
 BERTH_MESSAGE (activity_page, ACTIVITY_PAGE);
 
+#define ACTIVITY_VERIFY_ASK(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Whose log.") \
+    F (T, U64,   after,     "after",     OPTIONAL, 0, "Entries behind this companySeq, which is taken as it is (0: from the first that is kept).") \
+    F (T, U64,   limit,     "limit",     OPTIONAL | POSITIVE, 5000, "Entries at most (5,000).")
+BERTH_MESSAGE (activity_verify_ask, ACTIVITY_VERIFY_ASK);
+
+#define ACTIVITY_BROKEN(F, T) \
+    F (T, U64,   company_seq, "companySeq", REQUIRED, 0, "The first entry that does not fit.") \
+    F (T, U64,   seq,       "seq",       NULLABLE, 0, "Its number in the store; null: it is not there.") \
+    F (T, STR,   why,       "why",       REQUIRED, 256, "One sentence.")
+BERTH_MESSAGE (activity_broken, ACTIVITY_BROKEN);
+
+#define ACTIVITY_VERIFIED(F, T) \
+    F (T, BOOL,  ok,        "ok",        REQUIRED, 0, "Each of these entries fits its hash and the entry before it.") \
+    F (T, U64,   verified,  "verified",  REQUIRED, 0, "Entries looked at.") \
+    F (T, U64,   next,      "next",      REQUIRED, 0, "`after` of the next part.") \
+    F (T, U64,   head,      "head",      REQUIRED, 0, "The company's last companySeq.") \
+    F (T, U64,   floor,     "floor",     REQUIRED, 0, "Its first entry that is kept; 0: none.") \
+    F (T, OBJ (activity_broken), broken, "broken", NULLABLE, 0, "What does not fit.")
+BERTH_MESSAGE (activity_verified, ACTIVITY_VERIFIED);
+
 #define ACTIVITY_HEAD(F, T) \
     F (T, STR,   company,   "companyId", REQUIRED, 64, "Whose log.") \
     F (T, U64,   company_seq, "companySeq", REQUIRED, 0, "Its last entry; 0: none.") \

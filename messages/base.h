@@ -87,6 +87,12 @@ typedef struct {
     X (COMPANY_EXECS,     10000,     "live execs of one company, unless configured")               \
     X (COMPANY_SPOOL_MIB, 262144,    "MiB of output kept of one company, unless configured")       \
     X (STALL_MS,          5000,      "time in one batch after which the store counts as stalled")  \
+    X (ACTIVITY_KEPT_S,   7776000,   "seconds the log is kept: retention/activity")                \
+    X (LEASES_KEPT_S,     2592000,   "seconds a settled lease is kept: retention/leases")          \
+    X (RUNS_KEPT_S,       2592000,   "seconds a released or failed run is kept: retention/runs")   \
+    X (EXECS_KEPT_S,      2592000,   "seconds an ended exec is kept: retention/execs")             \
+    X (SPOOLS_KEPT_S,     604800,    "seconds an ended exec's output is kept: retention/spools")   \
+    X (RETENTION_TURN,    256,       "rows of a kind that retention removes in one commit")        \
     X (STOP_MS,           10000,     "time a stop takes at most")
 
 #define BERTH_LIMIT_(name, value, doc) BERTH_##name = (value),

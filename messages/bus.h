@@ -3,7 +3,7 @@
 #ifndef BERTH_BUS_H_INCLUDED
 #define BERTH_BUS_H_INCLUDED
 
-#include "schema.h"
+#include "storage.h"
 
 #define BEHALF(F, T) \
     F (T, STR,   type,      "type",      REQUIRED, 32, "agent, user or system.") \
@@ -143,6 +143,7 @@ BERTH_MESSAGE (bus_fault, BUS_FAULT);
     F (T, U64,   store_used, "storeUsedBytes", REQUIRED, 0, "Bytes of pages in use.") \
     F (T, U64,   store_max, "storeMaxBytes", REQUIRED, 0, "Bytes it may grow to.") \
     F (T, U64,   disk_free, "diskFreeBytes", REQUIRED, 0, "Left on its disk.") \
+    F (T, ENUM (storage_fill), store_fill, "storeFill", REQUIRED, 0, "roomy, tight (nothing new is taken) or shut.") \
     F (T, U64,   seq,       "seq",       REQUIRED, 0, "Last entry of the activity log.") \
     F (T, U64,   published, "published", REQUIRED, 0, "Last entry that was published.") \
     F (T, LIST (bus_count), leases, "leases", REQUIRED, 16, "By state.") \

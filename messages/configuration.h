@@ -39,6 +39,14 @@ BERTH_MESSAGE (configuration_company, CONFIGURATION_COMPANY);
     F (T, STR,   group,     "group",     OPTIONAL | POSITIVE, 64, "Of local sockets: a group's name or number.")
 BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
 
+#define CONFIGURATION_RETENTION(F, T) \
+    F (T, U64,   activity,  "activity",  OPTIONAL | POSITIVE, 3155760000, "Seconds an entry of the activity log is kept (7776000).") \
+    F (T, U64,   leases,    "leases",    OPTIONAL | POSITIVE, 3155760000, "A settled lease, at least as long as runs and execs (2592000).") \
+    F (T, U64,   runs,      "runs",      OPTIONAL | POSITIVE, 3155760000, "A run that is released or failed (2592000).") \
+    F (T, U64,   execs,     "execs",     OPTIONAL | POSITIVE, 3155760000, "An ended exec (2592000).") \
+    F (T, U64,   spools,    "spools",    OPTIONAL | POSITIVE, 3155760000, "Its output, at most as long as the exec (604800).")
+BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
+
 #define CONFIGURATION(F, T) \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory; as root (/var/lib/berth).") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory, where its sockets are; as root (/run/berth).") \
@@ -46,6 +54,7 @@ BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
     F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (true).") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
+    F (T, OBJ (configuration_retention), retention, "retention", OPTIONAL, 0, "How long what has ended is kept.") \
     F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.") \
     F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What each company may take.") \
     F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.") \

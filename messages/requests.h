@@ -43,7 +43,8 @@ enum { ROLES (ROLE_VALUE_) };
     X (EXECS,     "execs") \
     X (PROXY,     "proxy") \
     X (PUBLISHER, "publisher") \
-    X (KEYS,      "keys")
+    X (KEYS,      "keys") \
+    X (STORE,     "store")
 #define ACTOR_CODE_(name, text) ACTOR_##name,
 typedef enum { ACTORS (ACTOR_CODE_) ACTOR_COUNT } actor_code_t;
 const char *actor_text (actor_code_t actor);
@@ -114,6 +115,10 @@ enum {
     X (KEY_LIST,             "key.list",                key_list,            principal_page,    KEYS,     OPERATOR, READ, "List principals, by name.") \
     X (KEY_GRANT,            "key.grant",               key_grant,           principal,         KEYS,     OPERATOR, WRITE, "Change roles and companies of a principal, at once.") \
     X (KEY_REVOKE,           "key.revoke",              key_revoke,          principal,         KEYS,     OPERATOR, WRITE, "Let a principal in no more; its connections end.") \
+    X (ACTIVITY_VERIFY,      "activity.verify",         activity_verify_ask, activity_verified, PUBLISHER, ALL_, READ,  "Hold entries against their hashes; names the first that does not fit.") \
+    X (STORE_STAT,           "store.stat",              nothing,             storage_stat,      STORE,    OPERATOR, READ, "How full the store is, with what, and for how long that is kept.") \
+    X (STORE_CHECK,          "store.check",             nothing,             storage_checked,   STORE,    OPERATOR, READ | MODE_STREAM, "Look whether everything in the store fits together; with credit, progress on the way.") \
+    X (STORE_BACKUP,         "store.backup",            storage_backup,      storage_backed_up, STORE,    OPERATOR, READ | MODE_STREAM, "Copy the store as it is now to a file; with credit, progress on the way.") \
     X (BUS_PING,             "bus.ping",                nothing,             bus_pong,          FRONT,    ALL_,  READ | MODE_SHARED, "Is the service there, and which one?") \
     X (BUS_INFO,             "bus.info",                nothing,             bus_info,          BUS,      ALL_,  READ | MODE_SHARED, "What this service is.") \
     X (BUS_STATS,            "bus.stats",               nothing,             bus_stats,         BUS,      ALL_,  READ | MODE_SHARED, "What goes on in it.") \
@@ -134,6 +139,8 @@ enum {
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \
+    X (STORE_TOLD,           "store.told",              storage_told,        nothing,           STORE,    INTERNAL, READ, "How far a check or a backup is.") \
+    X (SPOOL_DROP,           "spool.drop",              spool_drop,          nothing,           STORE,    INTERNAL, READ, "Remove an exec's output.") \
     X (EXEC_RUN_STEP,        "exec.runStep",            exec_start,          exec_result,       EXECS,    INTERNAL, WRITE, "exec.run for another actor.")
 
 #define REQUEST_CODE_(name, wire, request, reply, actor, roles, mode, doc) REQUEST_##name,

@@ -120,6 +120,20 @@ BERTH_SCHEMA (lease_details, LEASE_DETAILS, SCHEMA_ROW, "Of a lease's entries in
 BERTH_SCHEMA (lease_end_details, LEASE_END_DETAILS, SCHEMA_ROW, "Of the entries that end a lease.");
 BERTH_SCHEMA (run_details, RUN_DETAILS, SCHEMA_ROW, "Of a run's entries in the log.");
 BERTH_SCHEMA (activity_list, ACTIVITY_LIST, 0, "Which entries to read.");
+BERTH_ENUM_TABLE (storage_fill, STORE_FILL);
+BERTH_SCHEMA (storage_table, STORAGE_TABLE, 0, "A table of the store.");
+BERTH_SCHEMA (storage_kept, STORAGE_KEPT, SCHEMA_ROW, "How long one kind is kept.");
+BERTH_SCHEMA (storage_stat, STORAGE_STAT, SCHEMA_ROW, "The store.");
+BERTH_SCHEMA (storage_finding, STORAGE_FINDING, 0, "What does not fit.");
+BERTH_SCHEMA (storage_checked, STORAGE_CHECKED, 0, "Whether everything in the store fits together.");
+BERTH_SCHEMA (storage_backup, STORAGE_BACKUP, 0, "Where a backup goes.");
+BERTH_SCHEMA (storage_backed_up, STORAGE_BACKED_UP, 0, "A backup.");
+BERTH_SCHEMA (storage_progress, STORAGE_PROGRESS, 0, "How far a check or a backup is.");
+BERTH_SCHEMA (storage_told, STORAGE_TOLD, 0, "The same, inside the service.");
+BERTH_SCHEMA (spool_drop, SPOOL_DROP, 0, "Whose output goes.");
+BERTH_SCHEMA (activity_verify_ask, ACTIVITY_VERIFY_ASK, 0, "Which entries to hold against their hashes.");
+BERTH_SCHEMA (activity_broken, ACTIVITY_BROKEN, 0, "An entry that does not fit.");
+BERTH_SCHEMA (activity_verified, ACTIVITY_VERIFIED, SCHEMA_ROW, "Whether entries fit their chain.");
 BERTH_SCHEMA (activity_page, ACTIVITY_PAGE, 0, "Entries of the log.");
 BERTH_SCHEMA (activity_head, ACTIVITY_HEAD, 0, "The end of a log.");
 
@@ -188,6 +202,7 @@ BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
 BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends its place without it.");
 
 //  configuration.h
+BERTH_SCHEMA (configuration_retention, CONFIGURATION_RETENTION, SCHEMA_STRICT, "How long what has ended is kept.");
 BERTH_SCHEMA (configuration_keys, CONFIGURATION_KEYS, SCHEMA_STRICT, "Idempotency keys.");
 BERTH_SCHEMA (configuration_uids, CONFIGURATION_UIDS, SCHEMA_STRICT, "A range of host uids.");
 BERTH_SCHEMA (configuration_quotas, CONFIGURATION_QUOTAS, SCHEMA_STRICT, "What a company may take.");
@@ -201,7 +216,7 @@ const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (n
 static const berth_schema_t *const s_schemas [] = {
     &nothing_schema, &principal_schema, &key_new_schema, &key_list_schema, &principal_page_schema,
     &key_grant_schema, &key_revoke_schema, &key_details_schema,
-    &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
+    &configuration_retention_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
     &configuration_company_schema, &configuration_door_schema,
     &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
@@ -227,6 +242,10 @@ static const berth_schema_t *const s_schemas [] = {
     &exec_read_end_schema, &stream_chunk_schema, &exec_write_schema, &exec_written_schema,
     &exec_signal_schema, &exec_resize_schema, &exec_result_schema, &activity_schema,
     &lease_details_schema, &lease_end_details_schema, &run_details_schema,
+    &storage_table_schema, &storage_kept_schema, &storage_stat_schema, &storage_finding_schema,
+    &storage_checked_schema, &storage_backup_schema, &storage_backed_up_schema,
+    &storage_progress_schema, &storage_told_schema, &spool_drop_schema,
+    &activity_verify_ask_schema, &activity_broken_schema, &activity_verified_schema,
     &activity_list_schema, &activity_page_schema, &activity_head_schema, &behalf_schema,
     &request_header_schema, &reply_header_schema, &error_details_schema, &error_body_schema,
     &bus_pong_schema, &bus_info_schema, &bus_actor_schema, &bus_count_schema,

@@ -272,6 +272,14 @@ activity_at (store_txn_t *txn, arena_t *arena, uint64_t seq, activity_t *ret_row
 }
 
 int
+activity_first (store_txn_t *txn, arena_t *arena, activity_t *ret_row, berth_error_t *err)
+{
+    store_key_t key;
+    int rc = store_raw_seek (txn, DB_ACTIVITY, NULL, &key, NULL, err);
+    return rc ? rc : activity_at (txn, arena, activity_key_number (&key), ret_row, NULL, err);
+}
+
+int
 activity_next (store_txn_t *txn, arena_t *arena, const char *company, uint64_t after,
                activity_t *ret_row, berth_error_t *err)
 {

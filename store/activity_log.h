@@ -32,6 +32,9 @@ int activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note,
 int activity_at (store_txn_t *txn, arena_t *arena, uint64_t seq, activity_t *ret_row,
                  berth_bytes_t *ret_packed, berth_error_t *err);
 
+//  The first entry that is kept: 0, 1 if there is none, or -1.
+int activity_first (store_txn_t *txn, arena_t *arena, activity_t *ret_row, berth_error_t *err);
+
 //  The first entry of a company behind companySeq `after`: 0, 1 if there is none, or -1.
 int activity_next (store_txn_t *txn, arena_t *arena, const char *company, uint64_t after,
                    activity_t *ret_row, berth_error_t *err);

@@ -89,6 +89,13 @@ typedef struct {
 //  thread. Its work does not grow with the store.
 int store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err);
 
+//  What takes the room: the index-th table; false behind the last.
+typedef struct {
+    const char *name;
+    uint64_t rows, bytes;
+} store_size_t;
+bool store_size_at (store_txn_t *txn, size_t index, store_size_t *ret_size);
+
 //  May a row for new work be made? May anything be written for a client? Both are cheap. Errors:
 //  store_full, with a remedy.
 int store_admit (store_txn_t *txn, berth_error_t *err);

@@ -119,8 +119,8 @@ int store_fail (berth_error_t *err, int rc, const char *doing);
 //  Brings a store of an older schema up to STORE_SCHEMA, in one transaction.
 int store_migrate (store_txn_t *txn, uint64_t from, berth_error_t *err);
 
-//  How large the reserve of a store is to be, from its size and its disk's.
-uint64_t store_reserve_of (const store_t *self);
+//  Finds out, when it is opened, what reserve a store is to have and has.
+void store_find_reserve (store_t *self);
 
 //  Sees to it, in a write transaction, that the next ones need not ask the disk.
 void store_hold_reserve (store_t *self);

@@ -233,7 +233,7 @@ store_open (const char *folder, uint64_t max_bytes, store_t **ret_self, berth_er
     if (s_open_env (self, path, err) || s_identify (self, err))
         return -1;
     (void) store_clear_readers (self);      //  Those of a process that was killed
-    self->reserve = store_reserve_of (self);
+    store_find_reserve (self);
     store_stat_t stat;
     if (store_stat (self, &stat, err))
         return -1;

@@ -12,13 +12,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define RESERVE_MAX (8ull << 20)    //  More than the largest batch can dirty
 #define ASK_AGAIN_MS 1000
+#define PAGE 4096
 
-uint64_t
-store_reserve_of (const store_t *self)
+//  How large it is to be, from the size of the store and of its disk.
+static uint64_t
+s_reserve_of (const store_t *self)
 {
     struct statvfs disk;
     uint64_t reserve = RESERVE_MAX;
@@ -27,6 +30,18 @@ store_reserve_of (const store_t *self)
     if (statvfs (self->folder, &disk) == 0 && disk.f_blocks * disk.f_frsize / 8 < reserve)
         reserve = disk.f_blocks * disk.f_frsize / 8;
     return reserve;
+}
+
+void
+store_find_reserve (store_t *self)
+{
+    struct stat file;
+    int fd;
+    self->reserve = s_reserve_of (self);
+    //  What a process before this one has got; asking for it again may lose it (tmpfs gives up all of
+    //  a range when a part of it cannot be had)
+    if (mdb_env_get_fd (self->env, &fd) == 0 && fstat (fd, &file) == 0)
+        self->held = (uint64_t) file.st_blocks * 512 / PAGE * PAGE;
 }
 
 //  Bytes up to the end of the last page that was ever used.
@@ -139,6 +154,20 @@ store_stat (store_t *self, store_stat_t *ret_stat, berth_error_t *err)
         .backup_bytes = self->backup_bytes,
     };
     return 0;
+}
+
+bool
+store_size_at (store_txn_t *txn, size_t index, store_size_t *ret_size)
+{
+    MDB_stat stat;
+    if (index + DB_META >= DB_COUNT)
+        return false;
+    store_db_t db = (store_db_t) (DB_META + index);
+    if (mdb_stat (txn->txn, store_dbi (txn, db), &stat))
+        return false;
+    uint64_t pages = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    *ret_size = (store_size_t) { store_db_name (db), stat.ms_entries, pages * stat.ms_psize };
+    return true;
 }
 
 static int

@@ -45,6 +45,9 @@ typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
 #define INDEX_CODE_(name, table, key, used) INDEX_##name,
 typedef enum { STORE_INDEXES (INDEX_CODE_) INDEX_COUNT } store_index_t;
 
+//  Its name in the table: "LEASE_LIST".
+const char *index_text (store_index_t index);
+
 //  Fills *ret_row; its strings live in arena, its BYTES and ANY in the store's pages until the
 //  transaction's next write: the typed functions copy the packed row into the arena first, so
 //  that a handler need not care. not_found if there is none.

@@ -251,6 +251,15 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_PRINCIPAL_BY_KEY]     = { TABLE_PRINCIPALS, s_principal_by_key },
 };
 
+#define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,
+static const char *const s_index_texts [INDEX_COUNT] = { STORE_INDEXES (INDEX_TEXT_) };
+
+const char *
+index_text (store_index_t index)
+{
+    return s_index_texts [index];
+}
+
 bool
 index_key (store_index_t index, const void *row, const store_key_t *row_key, store_key_t *ret_key)
 {

@@ -185,6 +185,13 @@ test_full_disk (void **state)
     assert_int_equal (s_stat (home).fill, STORE_SHUT);
     for (int commit = 0; commit < 10; commit++)     //  The service's own steps
         s_fill (home, 5);
+    //  Another process on the same disk has the same reserve.
+    uint64_t left = s_stat (home).reserve_bytes;
+    store_destroy (&home->store);
+    assert_ok (store_open (home->folder, 64 << 20, &home->store, &home->err), home->err);
+    assert_in_range (s_stat (home).reserve_bytes, left - 65536, left + 65536);
+    for (int commit = 0; commit < 5; commit++)
+        s_fill (home, 5);
     //  The space comes back; so does everything.
     assert_int_equal (unlink (fixture_path (home->arena, home->folder, "hog")), 0);
     int64_t until_ms = berth_mono_ms () + 5000;

@@ -399,10 +399,13 @@ attach_call (berth_client_t *bus, request_code_t code, const void *request, cons
             }
         }
         workspace_progress_t progress;
+        storage_progress_t stored;
         if (reply.status != reply_status_STREAM)
             break;
         if (berth_unpack (&workspace_progress_schema, reply.body, arena, &progress, NULL) == 0)
             terminal_progress (&progress);
+        else if (berth_unpack (&storage_progress_schema, reply.body, arena, &stored, NULL) == 0)
+            terminal_progress_of (stored.phase, stored.done, stored.total);
     }
     terminal_progress_clear ();
     if (reply.status == reply_status_ERROR) {

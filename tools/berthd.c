@@ -57,6 +57,9 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     options->doors_count = said.doors.count;
     options->roots = said.roots;
     options->local_over_tcp = said.local_over_tcp;
+    retention_t *retention = arena_new_of (arena, retention_t);
+    retention_of (said.retention, retention);
+    options->retention = retention;
     if (said.uids) {
         options->uid_first = (uint32_t) said.uids->first;
         options->uid_count = (uint32_t) said.uids->count;
@@ -186,6 +189,14 @@ main (int argc, char **argv)
         return berth_code_exit (BERTH_INVALID);
     }
 
+    if (said.restore) {
+        bool restored = server_restore (&options, said.restore, &err) == 0;
+        quotas_destroy (&options.quotas);
+        if (!restored)
+            return s_failed (&err);
+        printf ("restored %s into %s; its first start begins a new epoch\n", said.restore, options.state);
+        return fflush (stdout) ? 1 : 0;
+    }
     own (server) server = NULL;
     if (server_start (&options, &server, &err))
         return s_failed (&err);

@@ -38,6 +38,8 @@ static const command_t s_commands [] = {
          "What happened, and with --follow what happens"),
     OWN ("events list", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,
          "The same"),
+    OWN ("events verify", NO_ARGUMENT, NULL, NULL, ACTIVITY_VERIFY, activity_verify_ask, verify_command,
+         "Hold the log against its hashes; names the first entry that does not fit, and exits 1"),
 
     ASK ("env create", NAME_ARG, ENVIRONMENT_CREATE, environment_create, "Make an environment"),
     ASK ("env list", NO_ARGUMENT, ENVIRONMENT_LIST, environment_list, "List environments"),
@@ -90,6 +92,13 @@ static const command_t s_commands [] = {
     ASK ("key revoke", KEY_ARG, KEY_REVOKE, key_revoke, "Let a key in no more; its connections end"),
     OWN ("key server", NO_ARGUMENT, NULL, NULL, BUS_INFO, nothing, key_server_command,
          "The service's public key, which clients over TCP must know"),
+
+    OWN ("store stat", NO_ARGUMENT, NULL, NULL, STORE_STAT, nothing, store_stat_command,
+         "How full the store is, and with what; exits 1 when nothing new is taken"),
+    OWN ("store check", NO_ARGUMENT, NULL, NULL, STORE_CHECK, nothing, store_check_command,
+         "Look whether everything in it fits together; exits 1 and names what does not"),
+    OWN ("store backup", ONE ("FILE", "path"), NULL, NULL, STORE_BACKUP, storage_backup, store_backup_command,
+         "Copy it, while it is in use, to a file that does not exist"),
 
     ASK ("bus ping", NO_ARGUMENT, BUS_PING, nothing, "Is the service there?"),
     ASK ("bus info", NO_ARGUMENT, BUS_INFO, nothing, "What the service is"),

@@ -115,7 +115,9 @@ const command_t *command_at (size_t index);
 
 //  The commands that do more than ask and print, each in its own file.
 command_fn run_command, status_command, events_command, attach_command, logs_command, wait_command,
-    start_command, return_command, call_command, describe_command, shutdown_command, help_command, key_new_command, key_server_command,
+    start_command, return_command, call_command, describe_command, shutdown_command,
+    store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
+    key_new_command, key_server_command,
     completion_command;
 
 #endif

@@ -14,6 +14,7 @@
     F (T, BOOL,  local_root, "localRoot", OPTIONAL, 0, "Driver local may run as root (default); --no-local-root: it may not.") \
     F (T, BOOL,  ephemeral, "ephemeral", OPTIONAL, 0, "A private service: closes every place when it ends.") \
     F (T, U64,   owner_fd,  "ownerFd",   OPTIONAL, 65535, "End when this descriptor reaches its end of file.") \
+    F (T, STR,   restore,   "restore",   OPTIONAL | POSITIVE, 4000, "Make the store of an empty state directory from this backup, and end.") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault.") \
     F (T, BOOL,  help,      "help",      OPTIONAL, 0, "What it does and takes.") \
     F (T, BOOL,  version,   "version",   OPTIONAL, 0, "Its version.")

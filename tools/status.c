@@ -27,7 +27,9 @@ s_store (const output_t *out, const bus_stats_t *stats, arena_t *arena)
     output_line (out, "store", "%s of %s (%.1f %%), %s free on its disk%s",
                  output_size (stats->store_used, arena), output_size (stats->store_max, arena), fill,
                  output_size (stats->disk_free, arena),
-                 fill > 75 ? ": FULL, no new leases until something is deleted" : "");
+                 stats->store_fill == storage_fill_SHUT ? ": SHUT, nothing of clients is written"
+                 : stats->store_fill == storage_fill_TIGHT
+                 ? ": TIGHT, nothing new is taken until there is room; see `berth store stat`" : "");
 }
 
 static void

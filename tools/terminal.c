@@ -120,6 +120,18 @@ terminal_progress (const workspace_progress_t *progress)
 }
 
 void
+terminal_progress_of (const char *what, uint64_t done, uint64_t total)
+{
+    int64_t now = berth_mono_ms ();
+    if (!isatty (STDERR_FILENO) || (s_has_progress && now - s_progress_at < 50))
+        return;
+    fprintf (stderr, "\r\033[Kberth: %s %3u%%", what, (unsigned) (total ? done * 100 / total : 0));
+    fflush (stderr);
+    s_has_progress = true;
+    s_progress_at = now;
+}
+
+void
 terminal_progress_clear (void)
 {
     if (s_has_progress)

@@ -24,6 +24,7 @@ void terminal_restore (void);
 
 //  Shows how far files are, on stderr if that is a terminal; clear removes the line.
 void terminal_progress (const workspace_progress_t *progress);
+void terminal_progress_of (const char *what, uint64_t done, uint64_t total);
 void terminal_progress_clear (void);
 
 #endif
