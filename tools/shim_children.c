@@ -128,8 +128,7 @@ s_finish (shim_t *self, child_t *child)
         return false;
     }
     shim_tell (self, &message);
-    init_request_t forget = { .op = INIT_FORGET, .slot = child->slot };
-    (void) shim_init_send (self, &forget, NULL, 0);
+    shim_init_forget (self, child->slot);
     for (int index = 0; index < 2; index++)
         shim_output_sink (self, &child->out [index]);
     s_remember (self, child);

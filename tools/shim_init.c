@@ -41,6 +41,28 @@ shim_init_send (shim_t *self, const init_request_t *request, const int *fds, siz
         == (ssize_t) sizeof *request;
 }
 
+void
+shim_init_settle (shim_t *self)
+{
+    for (uint32_t slot = 0; self->owed_count && slot < INIT_SLOTS; slot++) {
+        init_request_t forget = { .op = INIT_FORGET, .slot = slot };
+        if (!self->owed [slot])
+            continue;
+        if (!shim_init_send (self, &forget, NULL, 0))
+            return;
+        self->owed [slot] = false;
+        self->owed_count--;
+    }
+}
+
+void
+shim_init_forget (shim_t *self, uint32_t slot)
+{
+    self->owed [slot] = true;
+    self->owed_count++;
+    shim_init_settle (self);
+}
+
 //  Whatever was sent as a terminal's master must be one: nothing else could be watched safely.
 static bool
 s_is_master (int fd)

@@ -197,7 +197,7 @@ s_new (shim_t *self, const shim_message_t *ask, const char *folder)
     child->grace_ms = berth_has (shim_message, ask, grace_ms) ? ask->grace_ms : SHIM_GRACE_MS;
     child->out [0].watch.fd = child->out [1].watch.fd = child->in.watch.fd = -1;
     child->out [0].child = child->out [1].child = child->in.child = child;
-    while (self->slots [child->slot])
+    while (self->slots [child->slot] || self->owed [child->slot])
         child->slot++;
     return child;
 }
@@ -243,7 +243,8 @@ shim_child_start (shim_t *self, peer_t *peer, const shim_message_t *ask)
                      (unsigned long long) self->generation);
         return;
     }
-    if (self->closing || self->children_count >= SHIM_EXECS_MAX) {
+    shim_init_settle (self);
+    if (self->closing || self->children_count + self->owed_count >= SHIM_EXECS_MAX) {
         shim_refuse (self, peer, ask->exec, self->closing ? "conflict: the place is being closed"
                                                           : "busy: too many execs run in the place");
         return;

@@ -137,6 +137,8 @@ struct shim {
     bool line_ended;                //  It is whole
     child_t *children;
     child_t *slots [INIT_SLOTS];
+    bool owed [INIT_SLOTS];         //  Init did not take that it is free
+    size_t owed_count;
     size_t children_count;
     peer_t *peers;
     size_t peers_count;
@@ -202,6 +204,10 @@ int shim_write_record (shim_t *self, berth_error_t *err);
 //  Sends a request to init. False if init does not take it.
 bool shim_init_send (shim_t *self, const init_request_t *request, const int *fds, size_t count);
 void shim_init_ready (shim_t *shim, watch_t *self, uint32_t events);
+//  A slot is not used any more. It is not given again before init has taken that.
+void shim_init_forget (shim_t *self, uint32_t slot);
+//  Tells init what it did not take before.
+void shim_init_settle (shim_t *self);
 
 //  ---- shim_peers.c
 

@@ -1,7 +1,7 @@
 //  fuzz_flags.c - any words of a command line as the options of any schema: 2 bytes name the schema,
 //  the rest are the words, each ended by NUL.
 //
-//  burst: 60000
+//  burst: 40000
 //  length: 1024
 //
 //  What they give is one packed map; what is refused has a sentence.

@@ -1,6 +1,6 @@
 //  fuzz_shim.c - a shim among peers and an init that say whatever they like.
 //
-//  burst: 40000
+//  burst: 15000
 //  length: 2048
 //
 //  The input is a script: peers come, send bytes, frames and typical messages, stop reading, go; init
@@ -243,8 +243,10 @@ s_connect (scene_t *self)
     if (self->waiting || known == PEERS)
         return;
     self->waiting = machine_object_new (OBJECT_STREAM);
-    if (self->waiting)
-        machine_object (self->listener)->ready = 1;
+    if (!self->waiting)
+        return;
+    machine_object (self->waiting)->held = true;
+    machine_object (self->listener)->ready = 1;
 }
 
 static void

@@ -1,6 +1,6 @@
 //  fuzz_spool.c - a spool of any bytes, and any order of writing, tearing and reading.
 //
-//  burst: 30000
+//  burst: 15000
 //  length: 2048
 //
 //  The input is a script: segments are laid down as bytes (their checksums mended where it asks for

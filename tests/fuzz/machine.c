@@ -36,6 +36,12 @@ s_fail (int number)
     return -1;
 }
 
+int
+machine_fds_end (void)
+{
+    return FD_FIRST + (int) s_fds_used;
+}
+
 fd_t *
 machine_fd (int fd)
 {

@@ -47,6 +47,8 @@ void machine_begin (void);
 //  Ends it. Descriptors that are open are a leak.
 void machine_end (void);
 
+//  No descriptor is at or above this number.
+int machine_fds_end (void);
 //  The descriptor behind a number, or NULL.
 fd_t *machine_fd (int fd);
 //  A new descriptor; -1 and EMFILE.
@@ -75,7 +77,7 @@ typedef struct {
     size_t ready;                           //  Bytes that it can read; LISTENER: who wants in
     size_t room;                            //  Bytes that it can write
     bool ended;                             //  The other side is closed
-    bool held;                              //  Of a pipe: the target has the other end, not the program
+    bool held;                              //  The target has the other end, not the program
     bool readable_end;                      //  Of a pipe: what the program keeps is the reading end
     uint8_t *data;                          //  STREAM: what it can read, STREAM_ROOM bytes
 } object_t;

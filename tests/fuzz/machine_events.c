@@ -151,7 +151,7 @@ size_t
 machine_ready (int *fds, uint32_t *events, size_t room)
 {
     size_t count = 0;
-    for (int number = FD_FIRST; number < FD_FIRST + FDS && count < room; number++) {
+    for (int number = FD_FIRST; number < machine_fds_end () && count < room; number++) {
         const fd_t *fd = machine_fd (number);
         if (!fd || fd->kind != FD_OTHER || !fd->events)
             continue;

@@ -287,6 +287,59 @@ s_spools (void)
     }
 }
 
+//  ---- messages to the front door, as fuzz_front.c reads them
+
+static void
+s_fronts (void)
+{
+    for (unsigned type = 0; type < REQUEST_COUNT; type++)
+        for (unsigned kind = 0; kind < 2; kind++) {
+            seed_t seed = { 0 };
+            char name [100];
+            for (unsigned peer = 0; peer < 8; peer++) {
+                seed_number (&seed, peer * 16 + 2, 1);              //  A request of this type,
+                seed_number (&seed, type, 1);
+                unsigned flags = kind ? peer | (peer & 3) << 3 : peer;
+                seed_number (&seed, flags, 1);
+                if (flags & 8)
+                    seed_number (&seed, 1000, 2);
+                if (flags & 16)
+                    seed_number (&seed, 1000, 2);
+                seed_number (&seed, 1, 1);
+                seed_number (&seed, 0x80, 1);
+                if (kind) {                                         //  and its answer
+                    seed_number (&seed, 6, 1);
+                    seed_number (&seed, peer, 1);
+                    seed_number (&seed, peer % 3, 1);
+                    seed_number (&seed, 0, 2);
+                }
+            }
+            snprintf (name, sizeof name, "%s-%u", request_row ((request_code_t) type)->type, kind);
+            seed_write ("front", name, seed.data, seed.size);
+        }
+    static const char *const raw [] = { "", "\xc1", "\x81\xa1v\x01",
+        "\x83\xa1v\x01\xa2id\xa1" "a\xa4type\xa8" "bus.ping", "\xdf\xff\xff\xff\xff", "\x91\x91\x91\x91" };
+    for (unsigned first = 0; first < BERTH_COUNT (raw); first++) {
+        seed_t seed = { 0 };
+        char name [40];
+        for (unsigned count = 0; count < 5; count++) {
+            seed_number (&seed, count * 16, 1);
+            seed_number (&seed, count, 1);
+            for (unsigned index = 0; index < count; index++) {
+                const char *text = raw [(first + index) % BERTH_COUNT (raw)];
+                seed_number (&seed, strlen (text), index ? 2 : 1);
+                seed_add (&seed, text, strlen (text));
+            }
+        }
+        seed_number (&seed, 9, 1);
+        seed_number (&seed, first, 1);
+        seed_number (&seed, 12, 1);
+        seed_number (&seed, first * 9, 1);
+        snprintf (name, sizeof name, "frames-%u", first);
+        seed_write ("front", name, seed.data, seed.size);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -298,6 +351,7 @@ main (int argc, char **argv)
     s_messages ();
     s_texts ();
     s_spools ();
+    s_fronts ();
     seeds_shim ();
     return 0;
 }
