@@ -33,7 +33,8 @@ struct front {
     arena_t *arena;
     char instance [BERTH_ID_SIZE], install [BERTH_ID_SIZE];
     atomic_int_fast64_t swept_ms;       //  When it last looked around
-    atomic_uint_fast64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
+    atomic_uint_fast64_t requests, malformed, busy, unread, unsupported, forbidden, dropped,
+        silent;
 };
 
 front_t *
@@ -88,23 +89,11 @@ front_counts (const front_t *self)
     return (front_counts_t) {
         .requests = self->requests, .malformed = self->malformed, .busy = self->busy,
         .unsupported = self->unsupported, .forbidden = self->forbidden, .dropped = self->dropped,
-        .silent = self->silent,
+        .silent = self->silent, .unread = self->unread,
     };
 }
 
 //  ---- answers to clients
-
-//  With whom a peer takes turns: a principal is one, however many connections it opens; who comes by
-//  a socket of this machine is told apart only there.
-static sender_t
-s_sender (const front_t *self, const peer_t *peer)
-{
-    bool network = door_is_network (self->doors [peer->door]);
-    uint64_t group = network ? 14695981039346656037u : (uintptr_t) peer;
-    for (const char *at = network ? peer->principal : ""; *at; at++)
-        group = (group ^ (uint8_t) *at) * 1099511628211u;
-    return (sender_t) { group, peer };
-}
 
 //  About a request that was handed on.
 static void
@@ -112,7 +101,7 @@ s_post_control (front_t *self, const pending_t *about, request_code_t type, uint
 {
     letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) type, .ticket = about->ticket,
                         .credit = credit };
-    sender_t sender = s_sender (self, about->peer);
+    sender_t sender = handoff_sender (about->peer, door_is_network (self->doors [about->peer->door]));
     handoff_control (self->handoff, request_row (about->type)->actor, &sender, &letter);
 }
 
@@ -146,6 +135,10 @@ s_answer (front_t *self, pending_t *pending, reply_status_t status, zmq_msg_t *b
     };
     berth_bytes_t header = berth_pack (&reply_header_schema, &reply, self->arena);
     peer_t *peer = pending->peer;
+    if (peer->unread && body)
+        unread_count (peer->unread, body);
+    if (peer->unread && data)
+        unread_count (peer->unread, data);
     int rc = door_send (self->doors [peer->door], (berth_bytes_t) { peer->id, peer->id_size },
                         pending->empty_frame, header, body, data);
     bool unreachable = rc && errno == EHOSTUNREACH;
@@ -171,6 +164,16 @@ static void
 s_refuse (front_t *self, pending_t *pending, const berth_error_t *why)
 {
     s_answer_bytes (self, pending, reply_status_ERROR, effects_pack_error (why, self->arena));
+}
+
+//  A request that is not among the peer's any more ends: its actor hears of it, and the peer why.
+static void
+s_give_up (front_t *self, pending_t *taken, const berth_error_t *why)
+{
+    s_cancel (self, taken);
+    taken->ticket = 0;
+    s_refuse (self, taken, why);
+    arena_clear (self->arena);
 }
 
 //  ---- requests of clients
@@ -254,13 +257,11 @@ s_hand_on (front_t *self, const envelope_t *env, const caller_t *caller,
     const request_row_t *row = request_row (pending->type);
     if (!pending->ticket) {
         self->busy++;
-        err->retry_after_ms = BERTH_BUSY_PACE_MS;
-        err->limit_value = BERTH_UNANSWERED_MAX;
-        berth_error_set (err->limit, sizeof err->limit, "unanswered");
-        berth_error_set (err->remedy, sizeof err->remedy, "wait for answers before asking more");
-        return berth_fail (err, BERTH_BUSY,
-                           "%d requests of this peer, or too many peers, wait for their answers",
-                           BERTH_UNANSWERED_MAX);
+        return peers_refuse (err);
+    }
+    if (unread_check (pending->peer->unread, err)) {
+        self->unread++;
+        return -1;
     }
     int64_t now_ms = berth_mono_ms ();
     actor_stats_t *stats = actor_stats_of (row->actor);
@@ -286,7 +287,7 @@ s_hand_on (front_t *self, const envelope_t *env, const caller_t *caller,
         snprintf (letter.run, sizeof letter.run, "%s", behalf->run ? behalf->run : "");
     }
     berth_bytes_t body = env->body.data ? env->body : berth_empty_map;
-    sender_t sender = s_sender (self, pending->peer);
+    sender_t sender = handoff_sender (pending->peer, door_is_network (self->doors [pending->peer->door]));
     if (handoff_request (self->handoff, row->actor, &sender, &letter, body, env->data, err)) {
         self->busy++;
         return -1;
@@ -325,12 +326,8 @@ s_dismiss (front_t *self, peer_t *peer, berth_code_t code, const char *why)
     pending_t pending;
     berth_error_t err = { 0 };
     (void) berth_fail (&err, code, "%s", why);
-    while (peers_take_gone (self->peers, peer, &pending)) {
-        s_cancel (self, &pending);
-        pending.ticket = 0;
-        s_refuse (self, &pending, &err);
-        arena_clear (self->arena);
-    }
+    while (peers_take_gone (self->peers, peer, &pending))
+        s_give_up (self, &pending, &err);
 }
 
 //  Who the peer is. At a door to the network, also by which connection it comes.
@@ -512,11 +509,20 @@ s_answers (front_t *self)
         //  What has no ticket only woke us
         pending_t *pending = answer.magic == ANSWER_MAGIC
             ? peers_pending (self->peers, answer.ticket) : NULL;
-        if (pending)
+        berth_error_t err = { 0 };
+        bool deaf = pending && answer.status == reply_status_STREAM
+                 && unread_check (pending->peer->unread, &err);
+        if (pending && !deaf)
             s_answer (self, pending, answer.status, &body, &data);
         else {
-            zmq_msg_close (&body);      //  Its client went away
+            zmq_msg_close (&body);      //  Its client went away, or reads nothing
             zmq_msg_close (&data);
+        }
+        if (deaf) {
+            self->unread++;
+            pending_t taken = *pending;
+            peers_done (self->peers, pending);
+            s_give_up (self, &taken, &err);
         }
         arena_clear (self->arena);
     }
@@ -535,14 +541,11 @@ s_sweep (front_t *self)
     pending_t pending;
     while (peers_take_silent (self->peers, now_ms - BERTH_CLIENT_SILENCE_MS, &pending)) {
         self->silent++;
-        s_cancel (self, &pending);
         //  It may only be quiet: it is told, and can read on from where it was
         berth_error_t err = { 0 };
         (void) berth_fail (&err, BERTH_DEADLINE_EXCEEDED, "nothing was heard of this client for "
                            "%d s: its stream has ended", BERTH_CLIENT_SILENCE_MS / 1000);
-        pending.ticket = 0;
-        s_refuse (self, &pending, &err);
-        arena_clear (self->arena);
+        s_give_up (self, &pending, &err);
         sent = true;
     }
     peers_sweep (self->peers, now_ms - 10 * BERTH_CLIENT_SILENCE_MS);

@@ -228,6 +228,15 @@ handoff_destroy (handoff_t **self_p)
 
 //  ---- handing on
 
+sender_t
+handoff_sender (const peer_t *peer, bool network)
+{
+    uint64_t group = network ? 14695981039346656037u : (uintptr_t) peer;
+    for (const char *at = network ? peer->principal : ""; *at; at++)
+        group = (group ^ (uint8_t) *at) * 1099511628211u;
+    return (sender_t) { group, peer };
+}
+
 //  Is there room in the window of an actor? Writers take a whole batch into one commit; reads are so
 //  short that a small window keeps the reader going.
 static bool

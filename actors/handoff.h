@@ -19,6 +19,10 @@ typedef struct {
     const peer_t *peer;
 } sender_t;
 
+//  With whom a peer takes turns: a principal of the network is one, however many connections it opens;
+//  who comes by a socket of this machine is told apart only there.
+sender_t handoff_sender (const peer_t *peer, bool network);
+
 //  One thread. `peers` tells which requests were given up meanwhile: they are not handed on.
 handoff_t *handoff_new (wiring_t *wiring, peers_t *peers);
 void handoff_destroy (handoff_t **self_p);

@@ -2,6 +2,7 @@
 
 #include "inspector.h"
 
+#include "accept.h"
 #include "actor.h"
 #include "codec.h"
 #include "describe.h"
@@ -94,7 +95,7 @@ static void
 s_count_drops (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
 {
     front_counts_t counts = front_counts (self->parts.front);
-    bus_count_t *drops = arena_array (arena, 8, bus_count_t);
+    bus_count_t *drops = arena_array (arena, 16, bus_count_t);
     size_t count = 0;
     drops [count++] = (bus_count_t) { .name = "malformed", .count = counts.malformed };
     drops [count++] = (bus_count_t) { .name = "unsupported", .count = counts.unsupported };
@@ -102,6 +103,8 @@ s_count_drops (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
     drops [count++] = (bus_count_t) { .name = "busy", .count = counts.busy };
     drops [count++] = (bus_count_t) { .name = "peer gone", .count = counts.dropped };
     drops [count++] = (bus_count_t) { .name = "silent streams", .count = counts.silent };
+    drops [count++] = (bus_count_t) { .name = "unread", .count = counts.unread };
+    drops [count++] = (bus_count_t) { .name = "connections refused", .count = accept_refused () };
     if (self->context->gate)
         drops [count++] = (bus_count_t) { .name = "keys refused",
                                           .count = gate_refused (self->context->gate) };

@@ -21,6 +21,13 @@ struct peers {
 
 #define SLOT_BITS 24
 
+static void
+s_peer_free (peer_t *peer)
+{
+    unread_destroy (&peer->unread);
+    free (peer);
+}
+
 peers_t *
 peers_new (void)
 {
@@ -44,7 +51,7 @@ peers_destroy (peers_t **self_p)
         while (self->buckets [bucket]) {
             peer_t *peer = self->buckets [bucket];
             self->buckets [bucket] = peer->next;
-            free (peer);
+            s_peer_free (peer);
         }
     free (self->pending);
     self->magic = 0;
@@ -66,7 +73,7 @@ s_make_room (peers_t *self)
         return false;
     peer_t *peer = *oldest;
     *oldest = peer->next;
-    free (peer);
+    s_peer_free (peer);
     self->count--;
     return true;
 }
@@ -88,6 +95,7 @@ peers_find (peers_t *self, unsigned door, const void *id, size_t size)
         return NULL;
     peer_t *peer = calloc (1, sizeof *peer);
     ENSURE (peer);
+    peer->unread = unread_new ();
     memcpy (peer->id, id, size);
     peer->id_size = size;
     peer->door = (uint8_t) door;
@@ -140,6 +148,18 @@ peers_add (peers_t *self, peer_t *peer, bool streams)
     peer->unanswered++;
     peer->streaming += streams;
     return pending;
+}
+
+int
+peers_refuse (berth_error_t *err)
+{
+    err->retry_after_ms = BERTH_BUSY_PACE_MS;
+    err->limit_value = BERTH_UNANSWERED_MAX;
+    berth_error_set (err->limit, sizeof err->limit, "unanswered");
+    berth_error_set (err->remedy, sizeof err->remedy, "wait for answers before asking more");
+    return berth_fail (err, BERTH_BUSY,
+                       "%d requests of this peer, or too many peers, wait for their answers",
+                       BERTH_UNANSWERED_MAX);
 }
 
 pending_t *
@@ -206,9 +226,9 @@ peers_sweep (peers_t *self, int64_t before_ms)
     for (size_t bucket = 0; bucket < BUCKETS; bucket++)
         for (peer_t **link = &self->buckets [bucket]; *link;) {
             peer_t *peer = *link;
-            if (peer->unanswered == 0 && peer->heard_ms < before_ms) {
+            if (peer->unanswered == 0 && peer->heard_ms < before_ms && !unread_bytes (peer->unread)) {
                 *link = peer->next;
-                free (peer);
+                s_peer_free (peer);
                 self->count--;
             }
             else

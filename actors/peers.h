@@ -8,6 +8,7 @@
 #include "connections.h"
 #include "requests.h"
 #include "trust.h"
+#include "unread.h"
 
 typedef struct peers peers_t;
 
@@ -23,6 +24,7 @@ typedef struct peer {
     int64_t heard_ms;               //  Monotonic
     unsigned unanswered;
     unsigned streaming;             //  Of them with credit
+    unread_t *unread;               //  What was sent to it and is not out
 } peer_t;
 
 //  A request that waits for its answer.
@@ -49,6 +51,9 @@ void peers_each (peers_t *self, void (*visit) (void *context, peer_t *peer), voi
 
 //  A place for one more request, or NULL: that peer has too many.
 pending_t *peers_add (peers_t *self, peer_t *peer, bool streams);
+
+//  Says so: busy.
+int peers_refuse (berth_error_t *err);
 
 //  The request of a ticket, or NULL if it was answered or its peer went away.
 pending_t *peers_pending (peers_t *self, uint64_t ticket);

@@ -2,6 +2,7 @@
 
 #include "server.h"
 
+#include "accept.h"
 #include "actor.h"
 #include "backup.h"
 #include "clock.h"
@@ -254,6 +255,14 @@ s_actors (server_t *self)
     s_run (self, front_actor, self->front);
 }
 
+//  Behind the fork of the spawner: places keep the limit of files that this process was started with.
+static int
+s_guard (void)
+{
+    accept_guard ();
+    return 0;
+}
+
 int
 server_start (const server_options_t *options, server_t **ret_self, berth_error_t *err)
 {
@@ -271,6 +280,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
         || store_open (self->state, options->store_max, &self->context.store, err)
         || s_host (self, options, err)
         || s_signals (self, err)
+        || s_guard ()
         || s_sockets (self, err)
         || s_parts (self, options, err))
         return -1;

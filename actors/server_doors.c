@@ -70,6 +70,7 @@ s_bind_local (int type, const char *endpoint, const guard_t *guard, berth_error_
         return NULL;
     }
     zsock_t *socket = s_socket (type);
+    zsock_set_handshake_ivl (socket, HANDSHAKE_MS);
     mode_t before = umask (0177);
     int rc = zsock_bind (socket, "%s", endpoint);
     int failure = errno;

@@ -73,6 +73,9 @@ typedef struct {
     X (LINE_BYTES,        4194304,   "bytes of one peer's requests that wait for one actor")       \
     X (WAITING_BYTES,     67108864,  "bytes of all peers' requests that wait for their turn")      \
     X (BUSY_PACE_MS,      100,       "when to ask again where a queue of the bus is full")         \
+    X (UNREAD_BYTES,      33554432,  "bytes sent to one peer that it has not read")                 \
+    X (UNREAD_ALL,        268435456, "of all peers; beyond it each may have a sixteenth")           \
+    X (CONNECTIONS_MAX,   8192,      "descriptors below which connections are accepted")            \
     X (BATCH_MAX,         256,       "requests of one commit")                                     \
     X (REPLY_KEPT_MAX,    16384,     "bytes of a reply that a key remembers")                      \
     X (CLIENT_SILENCE_MS, 30000,     "silence after which a client's streams end")                 \
