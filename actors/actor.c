@@ -99,7 +99,7 @@ batch_request (const batch_t *batch, const letter_t *letter)
         .mono_ms = batch->mono_ms,
         .boot = berth_boot_id (),
         .make_id = berth_id_new,
-        .quotas = batch->actor->quotas,
+        .quotas = batch->actor->quotas, .trust = batch->actor->trust,
     };
 }
 

@@ -32,6 +32,7 @@ typedef struct request {
     const char *subject;            //  Of an expired waiter: what it waited for
     const char *company;            //  That a client's request names, or NULL
     quotas_t *quotas;               //  NULL: no limits
+    trust_t *trust;                 //  NULL: of tests that confine nobody
     void (*make_id) (char text [37]);
 } request_t;
 
@@ -117,6 +118,19 @@ void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_s
 //  exist for `txn` from here on: let the transaction see all again behind the handler.
 int request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store_txn_t *txn,
                    berth_error_t *err);
+
+//  May its sender name any folder of this host? Who comes by a local socket as operator may; steps,
+//  which were looked at when they were asked for, too.
+bool host_is_free (const request_t *req);
+
+//  A folder of this host that the request names in `field`: 0, or -1: forbidden, if it does not lie
+//  beneath the sender's workspace roots. What is opened for a sender that is not free must be opened
+//  without following links.
+int host_path_check (const request_t *req, berth_bytes_t path, const char *field,
+                     berth_error_t *err);
+
+//  May its sender use this driver? forbidden: `local` over the network, unless configured.
+int driver_check (const request_t *req, const char *driver, berth_error_t *err);
 
 //  ---- small things handlers share
 

@@ -69,3 +69,37 @@ request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store
         return -1;
     return incoming->letter.confined ? s_confine (req, trust, txn, err) : 0;
 }
+
+//  ---- what of this host may be reached
+
+bool
+host_is_free (const request_t *req)
+{
+    const letter_t *letter = req->letter;
+    return (letter->roles & ROLE_INTERNAL) || ((letter->roles & ROLE_OPERATOR) && !letter->remote);
+}
+
+int
+host_path_check (const request_t *req, berth_bytes_t path, const char *field, berth_error_t *err)
+{
+    if (!path.size || host_is_free (req)
+        || (req->trust && trust_roots (req->trust, req->letter->principal, path)))
+        return 0;
+    berth_error_set (err->field, sizeof err->field, "%s", field);
+    berth_error_set (err->remedy, sizeof err->remedy, "berth key grant %s --workspace-roots FOLDER, "
+                     "or workspaceRoots in the configuration", req->letter->principal);
+    return berth_fail (err, BERTH_FORBIDDEN, "'%s' may name no folder of the host but beneath its "
+                       "workspace roots", req->letter->principal);
+}
+
+int
+driver_check (const request_t *req, const char *driver, berth_error_t *err)
+{
+    if (!req->letter->remote || !driver || strcmp (driver, "local")
+        || (req->trust && trust_local (req->trust)))
+        return 0;
+    berth_error_set (err->driver, sizeof err->driver, "local");
+    berth_error_set (err->remedy, sizeof err->remedy, "localOverTcp in the service's configuration");
+    return berth_fail (err, BERTH_FORBIDDEN, "driver local runs on the service's own machine, and is "
+                       "off over TCP");
+}

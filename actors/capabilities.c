@@ -226,7 +226,7 @@ registry_provider_validate (void *args, const request_t *req, store_txn_t *txn, 
     if (!provider)
         return -1;
     berth_error_t why = { 0 };
-    config_rules_t rules = { self->context, req->letter->roles, false };
+    config_rules_t rules = { self->context, req->letter->roles & ~(host_is_free (req) ? 0u : ROLE_OPERATOR), false };
     berth_bytes_t config = ask->config.size ? ask->config : berth_empty_map;
     provider_valid_t answer = { 0 };
     const char *text = why.text;

@@ -18,7 +18,6 @@ typedef struct {
     struct gate *gate;              //  Who gets in over the network; NULL: nothing listens there
     const char *server_key;         //  The service's public key, Z85; NULL of a private service
     const char *network_bus, *network_events;   //  Endpoints to the network; "" if there is none
-    bool local_over_tcp;            //  Driver local may be used over the network
     retention_t retention;          //  How long what has ended is kept
     const char *bus_endpoint, *events_endpoint;
     int64_t started_ms, started_mono_ms;

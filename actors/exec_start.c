@@ -71,9 +71,11 @@ s_run_known (void *actor, const request_t *req, const void *what, effects_t *fx)
 }
 
 static int
-s_check_lease (const exec_start_t *ask, const lease_t *lease, berth_error_t *err)
+s_check_lease (const request_t *req, const exec_start_t *ask, const lease_t *lease,
+               berth_error_t *err)
 {
-    if (company_check (ask->company, lease->company, "lease", ask->lease, err))
+    if (company_check (ask->company, lease->company, "lease", ask->lease, err)
+        || driver_check (req, lease->driver, err))
         return -1;
     if (err)
         berth_error_set (err->lease_id, sizeof err->lease_id, "%s", lease->id);
@@ -112,7 +114,7 @@ s_start (execs_t *self, const request_t *req, const exec_t *row, const lease_t *
     const exec_start_t *ask = req->body;
     berth_blobs_t env;
     berth_bytes_t cwd, nothing = { NULL, 0 };
-    if (s_check_lease (ask, lease, err)
+    if (s_check_lease (req, ask, lease, err)
         || exec_cwd (ask, lease, req->arena, &cwd, err)
         || exec_env (ask, lease, req->arena, &env, err))
         return nothing;
@@ -189,7 +191,7 @@ exec_start_ask (void *actor, const request_t *req, store_txn_t *txn, effects_t *
         *err = none;
         return -1;
     }
-    if (s_check_lease (ask, &lease, err))
+    if (s_check_lease (req, ask, &lease, err))
         return -1;
     if (store_admit (txn, err))
         return -1;

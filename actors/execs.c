@@ -95,6 +95,15 @@ exec_spool (const execs_t *self, const char *id, arena_t *arena)
 
 //  ---- about one exec
 
+//  What was started on the service's own machine is nothing to who comes over the network.
+static int
+s_driver_check (const request_t *req, store_txn_t *txn, const exec_t *row, berth_error_t *err)
+{
+    lease_t lease;
+    return req->letter->remote && (lease_get (txn, req->arena, row->lease, &lease, err)
+                                   || driver_check (req, lease.driver, err)) ? -1 : 0;
+}
+
 //  The row, if it belongs to who asks.
 static int
 s_get_row (const request_t *req, store_txn_t *txn, const char *id, const char *company, exec_t *row,
@@ -204,7 +213,7 @@ s_tell (const request_t *req, store_txn_t *txn, const char *id, const char *comp
 {
     told_t *told = arena_new_of (req->arena, told_t);
     exec_t *row = &told->row;
-    if (s_get_row (req, txn, id, company, row, err))
+    if (s_get_row (req, txn, id, company, row, err) || s_driver_check (req, txn, row, err))
         return NULL;
     if (generation && *generation < row->generation)
         return (void) berth_fail (err, BERTH_FENCED, "exec %s is of generation %llu, not %llu",

@@ -159,7 +159,7 @@ s_copy (step_t *step, const provider_t *provider)
         .lease = step->lease.id, .company = step->lease.company,
         .provider_lease = step->lease.provider_lease,
         .metadata = step->lease.metadata, .source = step->ask.source,
-        .excludes = step->ask.excludes,
+        .excludes = step->ask.excludes, .no_links = step->ask.no_links,
     };
     step->work->give_up_ms = step->req->mono_ms + copy_ms + SLACK_MS;
     effects_work (step->fx, arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_REALIZE,

@@ -56,7 +56,8 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
     CHECK (self, REALIZER_MAGIC);
     workspace_return_t ask = *(const workspace_return_t *) req->body;
     lease_t lease;
-    if (s_find (req, txn, &ask, &lease, err) || s_target (&ask, &lease, &ask.target, err))
+    if (s_find (req, txn, &ask, &lease, err) || s_target (&ask, &lease, &ask.target, err)
+        || host_path_check (req, ask.target, "target", err))
         return -1;
     const char *name = lease.provider ? lease.provider : lease.driver ? lease.driver : "local";
     const provider_t *provider = provider_by_name (name);
@@ -73,7 +74,7 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
     place_return_t step = {
         .lease = lease.id, .company = lease.company, .provider_lease = lease.provider_lease,
         .metadata = lease.metadata,
-        .target = ask.target, .dry = ask.dry,
+        .target = ask.target, .dry = ask.dry, .no_links = !host_is_free (req),
     };
     effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_RETURN, subject,
                   work_step (work, "return", req->arena), req, deadline_ms, &step);

@@ -137,7 +137,7 @@ s_ensure_local (void *args, const request_t *req, store_txn_t *txn, effects_t *f
 static config_rules_t
 s_rules (const registry_t *self, const request_t *req)
 {
-    return (config_rules_t) { self->context, req->letter->roles, true };
+    return (config_rules_t) { self->context, req->letter->roles & ~(host_is_free (req) ? 0u : ROLE_OPERATOR), true };
 }
 
 //  The row that a create would make; everything is checked.

@@ -75,7 +75,7 @@ registry_probe_config (void *args, const request_t *req, store_txn_t *txn, effec
     registry_t *self = args;
     CHECK (self, REGISTRY_MAGIC);
     const environment_probe_config_t *ask = req->body;
-    config_rules_t rules = { self->context, req->letter->roles, false };
+    config_rules_t rules = { self->context, req->letter->roles & ~(host_is_free (req) ? 0u : ROLE_OPERATOR), false };
     berth_bytes_t given = ask->config.size ? ask->config : berth_empty_map, config;
     const provider_t *provider;
     if (registry_config (&rules, ask->driver, given, req->arena, &config, err)

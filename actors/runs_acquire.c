@@ -203,7 +203,8 @@ runs_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     const selection_t *selection =
         s_selection (req, ask->selection, ask->selected, ask->standard, persisted);
     environment_t env;
-    if (s_selected (req, txn, selection, ask->company, &env, err) || s_check (ask, &env, err))
+    if (s_selected (req, txn, selection, ask->company, &env, err) || s_check (ask, &env, err)
+        || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err))
         return -1;
     int64_t created_at = known ? run.created_at : req->now_ms;
     berth_bytes_t request = berth_empty_map;

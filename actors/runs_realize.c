@@ -71,6 +71,9 @@ runs_realize (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     run_t run;
     lease_t lease;
     if (s_check_source (ask->workspace, err)
+        || host_path_check (req, ask->workspace->cwd, "executionWorkspace.cwd", err)
+        || host_path_check (req, ask->workspace->base_cwd, "executionWorkspace.baseCwd", err)
+        || host_path_check (req, ask->workspace->worktree, "executionWorkspace.worktreePath", err)
         || run_get (txn, req->arena, ask->company, ask->run, &run, err))
         return -1;
     if (run.state == run_state_REALIZING) {
@@ -80,7 +83,7 @@ runs_realize (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     if (run.state != run_state_ACQUIRED && run.state != run_state_READY)
         return berth_fail (err, BERTH_CONFLICT, "run '%s' is %s and cannot be realized", run.id,
                            berth_enum_text (&run_state_enum, (int) run.state));
-    if (run_lease (req, txn, &run, &lease, err))
+    if (run_lease (req, txn, &run, &lease, err) || driver_check (req, lease.driver, err))
         return -1;
     if (strcmp (lease.driver ? lease.driver : "", "plugin") == 0)
         return berth_fail (err, BERTH_UNSUPPORTED, "environments of driver plugin realize nothing");
@@ -100,7 +103,7 @@ runs_realize (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
         .lease = lease.id, .source = ask->workspace->cwd, .provision = provision,
         .request = s_request (req, &run, ask, run.workspace ? &workspace : NULL, config, provision),
         .return_mode = berth_enum_text (&workspace_return_mode_enum, (int) mode),
-        .excludes = ask->excludes, .workspace = run.workspace,
+        .excludes = ask->excludes, .workspace = run.workspace, .no_links = !host_is_free (req),
         .timeout_ms = ask->timeout_ms ? ask->timeout_ms : 300000, .realization = id_new (req),
     };
     run.request = berth_pack (&workspace_realize_schema, &step, req->arena);

@@ -130,7 +130,6 @@ s_host (server_t *self, const server_options_t *options, berth_error_t *err)
     else
         retention_of (NULL, &context->retention);
     context->ephemeral = options->ephemeral;
-    context->local_over_tcp = options->local_over_tcp;
     berth_id_new (context->instance);
     spawner_options_t spawner = { .shim_path = self->shim_path, .parked = SERVER_PARKED,
                                   .install_id = context->host.install_id };
@@ -175,6 +174,7 @@ static int
 s_more_doors (server_t *self, const server_options_t *options, berth_error_t *err)
 {
     trust_set_roots (self->context.trust, options->roots);
+    trust_set_local (self->context.trust, options->local_over_tcp);
     if (options->doors_count && self->context.ephemeral)
         return berth_fail (err, BERTH_INVALID, "a private service has no doors");
     for (size_t index = 0; index < options->doors_count; index++)

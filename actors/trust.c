@@ -37,6 +37,7 @@ struct trust {
     entry_t locals [16];
     size_t locals_count;
     berth_blobs_t roots;
+    bool local;
     atomic_uint_fast64_t version, changed, narrowed, revoked;
 };
 
@@ -133,6 +134,19 @@ trust_set_roots (trust_t *self, berth_blobs_t roots)
 {
     CHECK (self, TRUST_MAGIC);
     self->roots = s_paths (roots, self->arena);
+}
+
+void
+trust_set_local (trust_t *self, bool allowed)
+{
+    CHECK (self, TRUST_MAGIC);
+    self->local = allowed;
+}
+
+bool
+trust_local (const trust_t *self)
+{
+    return self->local;
 }
 
 //  ---- looking

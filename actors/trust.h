@@ -29,6 +29,10 @@ void trust_add_local (trust_t *self, const char *name, unsigned roles, berth_str
 //  Host folders beneath which anybody's workspaces may lie. Before any other thread asks.
 void trust_set_roots (trust_t *self, berth_blobs_t roots);
 
+//  May driver `local` be used over the network? (No.) Before any other thread asks.
+void trust_set_local (trust_t *self, bool allowed);
+bool trust_local (const trust_t *self);
+
 //  Replaces all principals that have keys; what is given is copied.
 void trust_replace (trust_t *self, const principal_t *rows, size_t count);
 

@@ -167,7 +167,8 @@ s_check_new (const request_t *req, store_txn_t *txn, berth_error_t *err)
             return -1;
         err->field [0] = 0;
     }
-    return s_check_path (ask->cwd, err) || s_check_metadata (ask->metadata, err) ? -1 : 0;
+    return s_check_path (ask->cwd, err) || host_path_check (req, ask->cwd, "cwd", err)
+        || s_check_metadata (ask->metadata, err) ? -1 : 0;
 }
 
 int
@@ -300,7 +301,8 @@ s_patch (const request_t *req, workspace_t *row, berth_error_t *err)
         else
             berth_clear (workspace, row, closed_at);
     }
-    if (s_check_path (ask->cwd, err) || s_check_metadata (ask->metadata, err))
+    if (s_check_path (ask->cwd, err) || host_path_check (req, ask->cwd, "cwd", err)
+        || s_check_metadata (ask->metadata, err))
         return -1;
     if (ask->metadata.size)
         row->metadata = any_merge (row->metadata, ask->metadata, true, req->arena);

@@ -106,7 +106,8 @@ BERTH_MESSAGE (place_close, PLACE_CLOSE);
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, source,    "source",    REQUIRED, 4096, "Folder on the host.") \
-    F (T, STRS,  excludes,  "excludes",  OPTIONAL, 256, "What stays behind.")
+    F (T, STRS,  excludes,  "excludes",  OPTIONAL, 256, "What stays behind.") \
+    F (T, BOOL,  no_links,  "noLinks",   OPTIONAL, 0, "No part of its path may be a link.")
 BERTH_MESSAGE (place_realize, PLACE_REALIZE);
 
 #define PLACE_REALIZED(F, T) \
@@ -125,7 +126,8 @@ BERTH_MESSAGE (place_realized, PLACE_REALIZED);
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, target,    "target",    REQUIRED, 4096, "Folder on the host.") \
-    F (T, BOOL,  dry,       "dry",       OPTIONAL, 0, "Only say what would come.")
+    F (T, BOOL,  dry,       "dry",       OPTIONAL, 0, "Only say what would come.") \
+    F (T, BOOL,  no_links,  "noLinks",   OPTIONAL, 0, "No part of its path may be a link.")
 BERTH_MESSAGE (place_return, PLACE_RETURN);
 
 //  Probe a provider with a config; the answer is a probe_result.
@@ -179,7 +181,8 @@ BERTH_MESSAGE (lease_realized, LEASE_REALIZED);
     F (T, STR,   provision, "provisionCommand", OPTIONAL, 16384, "Runs in the place afterwards, bash -lc, 300 s.") \
     F (T, ID,    workspace, "executionWorkspaceId", OPTIONAL, 36, "The persisted workspace that keeps request and record.") \
     F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL, 0, "Of copying.") \
-    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Asked again after a restart, it is the same one.")
+    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Asked again after a restart, it is the same one.") \
+    F (T, BOOL,  no_links,  "noLinks",   OPTIONAL, 0, "No part of its path may be a link.")
 BERTH_MESSAGE (workspace_realize, WORKSPACE_REALIZE);
 
 #endif

@@ -57,7 +57,8 @@ s_realize (places_t *self, const place_realize_t *ask, const char *cwd, journey_
         excludes [index] = ask->excludes.items [index];
     tree_options_t options = {
         .excludes = excludes, .uid = s_uid (&place), .gid = s_uid (&place),
-        .deadline_mono_ms = deadline_ms, .progress = s_progress, .context = journey
+        .deadline_mono_ms = deadline_ms, .progress = s_progress, .context = journey,
+        .no_links = ask->no_links
     };
     int64_t started_ms = berth_mono_ms ();
     tree_progress_t done = { 0 };
@@ -126,7 +127,7 @@ s_give_back (places_t *self, const place_return_t *ask, journey_t *journey, int6
     journey->changes = arena_array (arena, CHANGES_MAX, workspace_change_t);
     tree_options_t options = {
         .uid = -1, .gid = -1, .deadline_mono_ms = deadline_ms, .progress = s_progress,
-        .report = s_report, .context = journey
+        .report = s_report, .context = journey, .no_links = ask->no_links
     };
     tree_result_t result = { 0 };
     if (tree_return (place.workspace, snapshot, target, ask->dry, &options, &result, err))

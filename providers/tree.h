@@ -45,6 +45,7 @@ typedef struct {
     int64_t uid, gid;               //  Owner of what is made; -1: leave
     int64_t deadline_mono_ms;       //  0: none
     uint64_t max_entries;           //  0: 10,000,000
+    bool no_links;                  //  No part of the path on the host may be a link
     tree_progress_fn *progress;
     tree_report_fn *report;
     void *context;

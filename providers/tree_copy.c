@@ -267,9 +267,9 @@ s_copy_all (copy_t *self)
 }
 
 static int
-s_open_both (copy_t *self, const char *source, const char *target)
+s_open_both (copy_t *self, const char *source, const char *target, bool no_links)
 {
-    self->source = open (source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    self->source = tree_open_host (source, no_links);
     if (self->source < 0)
         return tree_fail (self->err, "cannot read the folder", source);
     if (mkdir (target, 0755) && errno != EEXIST)
@@ -292,7 +292,7 @@ tree_copy (const char *source, const char *target, const char *snapshot,
     clock_gettime (CLOCK_REALTIME, &now);
     copy_t self = { .source = -1, .target = -1, .started_ns = s_ns (&now), .err = err };
     tree_job_start (&self.job, options);
-    int rc = s_open_both (&self, source, target);
+    int rc = s_open_both (&self, source, target, options && options->no_links);
     if (rc == 0)
         rc = tree_writer_new (&self.writer, snapshot, err);
     if (rc == 0)

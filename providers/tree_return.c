@@ -503,12 +503,12 @@ s_merge_all (return_t *self)
 }
 
 static int
-s_open_both (merge_t *self, const char *place, const char *target)
+s_open_both (merge_t *self, const char *place, const char *target, bool no_links)
 {
     self->place = open (place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (self->place < 0)
         return tree_fail (self->err, "cannot read the place's folder", place);
-    self->home = open (target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    self->home = tree_open_host (target, no_links);
     if (self->home < 0 || fstat (self->home, &self->owner))
         return tree_fail (self->err, "cannot open the folder", target);
     return 0;
@@ -522,7 +522,7 @@ tree_return (const char *place, const char *snapshot, const char *target, bool d
     merge_t *merge = &self.merge;
     tree_lock_t lock = { .parent = -1, .file = -1 };
     tree_job_start (&merge->job, options);
-    int rc = s_open_both (merge, place, target);
+    int rc = s_open_both (merge, place, target, options && options->no_links);
     if (rc == 0)
         rc = tree_snapshot_open (&merge->snapshot, snapshot, err);
     if (rc == 0 && !dry)

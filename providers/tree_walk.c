@@ -163,6 +163,20 @@ tree_open_folder (int folder, const char *path)
     return tree_open (folder, *path ? path : ".", O_RDONLY | O_DIRECTORY);
 }
 
+int
+tree_open_host (const char *path, bool no_links)
+{
+    if (!no_links)
+        return open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int top = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0)
+        return -1;
+    int fd = tree_open_folder (top, path + strspn (path, "/")), failure = errno;
+    close (top);
+    errno = failure;
+    return fd;
+}
+
 bool
 tree_swapped (int error)
 {

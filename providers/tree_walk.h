@@ -55,6 +55,10 @@ int tree_open (int folder, const char *path, int flags);
 //  A folder for reading; "" is `folder` itself, opened again.
 int tree_open_folder (int folder, const char *path);
 
+//  The same of a folder of the host, by its absolute path. With no_links no part of it may be a
+//  link: what was checked by its text is what is opened.
+int tree_open_host (const char *path, bool no_links);
+
 //  True if this errno says that somebody exchanged the entry while it was read.
 bool tree_swapped (int error);
 

@@ -9,6 +9,7 @@ asked by ann about globex: what comes must be what comes about something that is
 
 import copy
 import json
+import os
 import re
 import sys
 import time
@@ -284,6 +285,50 @@ def main():
 
     #   An id of the socket's own could be taken by another client: refused.
     Bus(bus, keys["ann"], server, b"mine").refused("unauthorized", "bus.ping")
+
+    #   No folder of the host, and nothing on it, unless that is granted.
+    outside, inside = folder + "/outside", folder + "/inside"
+    for path in (outside, inside):
+        os.makedirs(path)
+        with open(path + "/file", "w") as file:
+            file.write(path)
+    os.symlink(outside, inside + "/link")
+    realize = {"companyId": "acme", "heartbeatRunId": "held-acme", "executionWorkspace": {"cwd": inside}}
+    ann.refused("forbidden", "run.realize", realize)
+    ann.refused("forbidden", "workspace.create", {"companyId": "acme", "name": "w", "cwd": inside})
+    root.ask("key.grant", {"keyId": "ann", "workspaceRoots": [inside]})
+    for path in (outside, inside + "/../outside", "/", inside + "side"):
+        ann.refused("forbidden", "run.realize", dict(realize, executionWorkspace={"cwd": path}))
+    try:
+        ann.ask("run.realize", dict(realize, executionWorkspace={"cwd": inside + "/link"}))
+        fail("a link led out of a workspace root")
+    except Refused:
+        pass
+    root.ask("run.acquire", {"companyId": "acme", "heartbeatRunId": "files",
+                             "selectedEnvironmentId": mine["environmentId"]})
+    lease = ann.ask("run.realize", dict(realize, heartbeatRunId="files"))["lease"]["id"]
+    same(b"inside", ann.ask("exec.run", {"leaseId": lease, "script": "basename $(cat file); echo more >new"})["stdout"].strip(), "a file in the place")
+    ann.refused("forbidden", "workspace.return", {"leaseId": lease, "target": outside})
+    try:
+        ann.ask("workspace.return", {"leaseId": lease, "target": inside + "/link"})
+        fail("a link led home out of a workspace root")
+    except Refused:
+        pass
+    same(["file"], os.listdir(outside), "what lies outside")
+    same(1, ann.ask("workspace.return", {"leaseId": lease})["added"], "what came home")
+    root.ask("run.release", {"companyId": "acme", "heartbeatRunId": "files"})
+    here = root.ask("environment.ensureLocal", {"companyId": "acme"})["id"]
+    held = root.ask("lease.acquire", {"companyId": "acme", "environmentId": here})["id"]
+    shell = root.ask("exec.start", {"leaseId": held, "script": "cat", "stdin": True})["id"]
+    ann.refused("forbidden", "lease.acquire", {"companyId": "acme", "environmentId": here})
+    ann.refused("forbidden", "exec.run", {"leaseId": held, "script": "true"})
+    ann.refused("forbidden", "exec.write", {"execId": shell, "eof": True})
+    try:
+        ann.ask("run.acquire", {"companyId": "acme", "heartbeatRunId": "here", "selectedEnvironmentId": here})
+        fail("a run was let onto the host")
+    except Refused:
+        pass
+    root.ask("lease.release", {"leaseId": held})
 
     #   Subscriptions: acme's, whole segments, nothing else.
     follower = Follower(events, keys["ann"], server, ["acme/", "globex/", "", "acme", "globex/environment.created"])
