@@ -69,6 +69,23 @@ s_schemas_are_listed (void **state)
     }
 }
 
+//  Whom a request is about can be told: a company, a row, nobody, or all; the last are for operators.
+static void
+s_requests_say_whom_they_are_about (void **state)
+{
+    (void) state;
+    for (unsigned code = 0; code < REQUEST_COUNT; code++) {
+        const request_row_t *row = request_row ((request_code_t) code);
+        const berth_field_t *company = berth_schema_field (row->request, "companyId");
+        bool told = (row->mode & MODE_SHARED) || (company && (company->flags & REQUIRED));
+        for (size_t index = 0; index < row->request->count; index++)
+            told |= row->request->fields [index].kind == KIND_ID
+                && (row->request->fields [index].flags & REQUIRED);
+        if (!told && (row->roles & ~(unsigned) (ROLE_OPERATOR | ROLE_INTERNAL)))
+            fail_msg ("%s is about no company, and not for operators alone: is it SHARED?", row->type);
+    }
+}
+
 //  A field of one name means one thing everywhere.
 static void
 s_names_mean_one_thing (void **state)
@@ -147,6 +164,7 @@ main (void)
         cmocka_unit_test (s_rows_are_sound),
         cmocka_unit_test (s_schemas_are_listed),
         cmocka_unit_test (s_names_mean_one_thing),
+        cmocka_unit_test (s_requests_say_whom_they_are_about),
         cmocka_unit_test (s_lists_have_pages),
         cmocka_unit_test (s_tables_have_texts),
     };
