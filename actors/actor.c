@@ -126,12 +126,13 @@ batch_failed (actor_t *self, const request_t *req, const char *type, berth_error
     effects_fail (self->effects, req, err);
 }
 
-//  One request of its company, if it names one. What the bus is asked about itself costs nobody.
+//  One request of its company.
 static int
 s_afford (const batch_t *batch, const request_t *req, berth_error_t *err)
 {
     quotas_t *quotas = batch->actor->quotas;
-    return quotas && req->company ? quota_request (quotas, req->company, batch->mono_ms, err) : 0;
+    const char *payer = quotas ? request_payer (req) : NULL;
+    return payer ? quota_request (quotas, payer, batch->mono_ms, err) : 0;
 }
 
 //  Decodes a request that may still be looked at, and decides about it.

@@ -119,6 +119,10 @@ void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_s
 int request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store_txn_t *txn,
                    berth_error_t *err);
 
+//  Who pays for a request: the company that it names; else, of a sender that is confined or comes
+//  over the network, its only company, or else itself (QUOTA_PRINCIPAL before its name). NULL: nobody.
+const char *request_payer (const request_t *req);
+
 //  May its sender name any folder of this host? Who comes by a local socket as operator may; steps,
 //  which were looked at when they were asked for, too.
 bool host_is_free (const request_t *req);

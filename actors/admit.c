@@ -7,6 +7,7 @@
 #include "actor.h"
 
 #include "codec.h"
+#include "quota.h"
 
 #include <string.h>
 
@@ -68,6 +69,20 @@ request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store
     if (berth_unpack (schema, packed, req->arena, body, err) || foreign_ids_check (schema, body, &req->company, err))
         return -1;
     return incoming->letter.confined ? s_confine (req, trust, txn, err) : 0;
+}
+
+const char *
+request_payer (const request_t *req)
+{
+    const letter_t *letter = req->letter;
+    if (req->company)
+        return req->company;
+    if ((letter->roles & ROLE_INTERNAL) || !(letter->confined || letter->remote))
+        return NULL;
+    char *company = arena_take (req->arena, TRUST_COMPANY_SIZE);
+    if (req->trust && trust_only (req->trust, letter->principal, company))
+        return company;
+    return arena_printf (req->arena, "%c%s", QUOTA_PRINCIPAL, letter->principal);
 }
 
 //  ---- what of this host may be reached

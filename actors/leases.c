@@ -111,13 +111,16 @@ leases_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
     (void) me;
     const lease_list_t *ask = req->body;
     page_ask_t walk = {
-        .index = ask->env ? INDEX_LEASE_BY_ENVIRONMENT : INDEX_LEASE_LIST, .cursor = ask->cursor,
-        .limit = ask->limit, .schema = &lease_schema, .wants = s_wants, .context = (void *) ask,
+        .index = ask->run ? INDEX_LEASE_BY_RUN : ask->env ? INDEX_LEASE_BY_ENVIRONMENT
+                                                         : INDEX_LEASE_LIST,
+        .cursor = ask->cursor, .limit = ask->limit, .schema = &lease_schema, .wants = s_wants, .context = (void *) ask,
     };
-    if (ask->env)
+    if (ask->env && !ask->run)
         key_id (&walk.prefix, ask->env);
     else
         key_text (&walk.prefix, ask->company);
+    if (ask->run)
+        key_text (&walk.prefix, ask->run);
     lease_page_t page = { .next = NULL };
     page.items.items = page_walk (txn, req->arena, &walk, &page.items.count, &page.next, err);
     if (!page.items.items)

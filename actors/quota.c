@@ -163,7 +163,9 @@ s_refuse (place_t *place, over_t over, const char *company, uint64_t limit, uint
         berth_error_set (err->limit, sizeof err->limit, "%s", s_words [over].name);
         berth_error_set (err->remedy, sizeof err->remedy, "%s", s_words [over].remedy);
     }
-    return berth_fail (err, BERTH_BUSY, "company '%s' may have %llu %s, and is there", company,
+    bool principal = *company == QUOTA_PRINCIPAL;
+    return berth_fail (err, BERTH_BUSY, "%s '%s' may have %llu %s, and is there",
+                       principal ? "principal" : "company", company + principal,
                        (unsigned long long) limit, s_words [over].what);
 }
 

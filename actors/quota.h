@@ -24,7 +24,8 @@ typedef struct {
 enum {
     QUOTA_COMPANIES_MAX = 4096,     //  Whose rate is remembered; those beyond share one bucket
     QUOTA_PACE_MS = 1000,           //  When to ask again for what ends nobody knows when
-    QUOTA_TOP = 16                  //  Companies that quota_top names
+    QUOTA_TOP = 16,                 //  Companies that quota_top names
+    QUOTA_PRINCIPAL = '@'           //  Begins what stands for a principal: no company is called so
 };
 
 //  What holds for every company that has nothing of its own.
@@ -34,7 +35,7 @@ void quotas_destroy (quotas_t **self_p);
 //  What holds for one company. Before any other thread knows the object.
 void quotas_limit (quotas_t *self, const char *company, const quota_limits_t *limits);
 
-//  One request of a company, at a time of the monotonic clock. Errors: busy; retry_after_ms is when
+//  One request of a company, or of a principal that names none, at a time of the monotonic clock. Errors: busy; retry_after_ms is when
 //  its bucket has the next token.
 int quota_request (quotas_t *self, const char *company, int64_t mono_ms, berth_error_t *err);
 

@@ -214,6 +214,19 @@ trust_sees (trust_t *self, const char *name, const char *company)
     return sees;
 }
 
+bool
+trust_only (trust_t *self, const char *name, char ret_company [TRUST_COMPANY_SIZE])
+{
+    CHECK (self, TRUST_MAGIC);
+    pthread_rwlock_rdlock (&self->lock);
+    const entry_t *entry = s_find (self, name);
+    bool only = entry && entry->good && !entry->standing.everywhere && entry->companies.count == 1;
+    if (only)
+        snprintf (ret_company, TRUST_COMPANY_SIZE, "%s", entry->companies.items [0]);
+    pthread_rwlock_unlock (&self->lock);
+    return only;
+}
+
 static bool
 s_is_plain (berth_bytes_t path)
 {

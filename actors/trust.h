@@ -10,7 +10,7 @@
 
 typedef struct trust trust_t;
 
-enum { TRUST_NAME_SIZE = 64 };
+enum { TRUST_NAME_SIZE = 64, TRUST_COMPANY_SIZE = 66 };
 
 //  What holds for a principal at this moment.
 typedef struct {
@@ -44,6 +44,9 @@ bool trust_standing (trust_t *self, const char *name, standing_t *ret_standing);
 
 //  Does a company exist for a principal?
 bool trust_sees (trust_t *self, const char *name, const char *company);
+
+//  The company of a principal that has exactly one.
+bool trust_only (trust_t *self, const char *name, char ret_company [TRUST_COMPANY_SIZE]);
 
 //  Does a path lie beneath a folder where this principal's workspaces may lie? By its text only:
 //  it must be absolute, without `.`, `..` and doubled slashes.

@@ -87,7 +87,7 @@ enum {
     X (WORKSPACE_RETURN,     "workspace.return",        workspace_return,    workspace_returned, REALIZER, WORK_, WRITE | MODE_STREAM, "Merge the files of a place home; with credit, progress on the way.") \
     X (LEASE_ACQUIRE,        "lease.acquire",           lease_acquire,       lease,             LEASES,   WORK_, WRITE, "Take a lease on an environment.") \
     X (LEASE_GET,            "lease.get",               lease_ref,           lease,             READER,   ALL_,  READ,  "Show one lease.") \
-    X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        READER,   ALL_,  READ,  "List leases, last used first.") \
+    X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        READER,   ALL_,  READ,  "List leases, last used first; of one run, oldest first.") \
     X (LEASE_RENEW,          "lease.renew",             lease_renew,         lease_renewed,     LEASES,   WORK_, WRITE, "Put off the end of a lease; says what was granted.") \
     X (LEASE_RELEASE,        "lease.release",           lease_release,       lease,             LEASES,   WORK_, WRITE, "Give a lease back; its place is closed.") \
     X (LEASE_RELEASE_FOR_RUN, "lease.releaseForRun",    release_for_run,     run_released,      LEASES,   WORK_, WRITE, "Give back every lease of a run.") \

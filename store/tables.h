@@ -25,7 +25,7 @@
     X (WORKSPACE_LIST,      WORKSPACES,   "company, lastUsedAt down, createdAt down",     "workspace.list") \
     X (LEASE_LIST,          LEASES,       "company, lastUsedAt down, createdAt down",     "lease.list") \
     X (LEASE_BY_ENVIRONMENT, LEASES,      "environment, lastUsedAt down, createdAt down", "lease.list") \
-    X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "run.release") \
+    X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "lease.list, run.release") \
     X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
     X (LEASE_LIVE,          LEASES,       "state, deadline, of unsettled ones",           "start, stats, expiry") \
     X (LEASE_SETTLED,       LEASES,       "updatedAt, of settled ones",                   "retention") \

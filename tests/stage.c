@@ -72,7 +72,9 @@ stage_queue (stage_t *self, request_code_t type, const char *json)
     letter->streams = self->streams;
     letter->ticket = ++self->tickets;
     letter->deadline_ms = self->deadline_ms ? self->mono_ms + self->deadline_ms : 0;
-    snprintf (letter->principal, sizeof letter->principal, "somebody");
+    snprintf (letter->principal, sizeof letter->principal, "%s",
+              self->confined ? self->confined : "somebody");
+    letter->confined = self->confined != NULL;
     snprintf (letter->key, sizeof letter->key, "%s", self->key ? self->key : "");
     return letter->ticket;
 }

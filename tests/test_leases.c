@@ -298,6 +298,33 @@ test_release_for_run_beside_acquire (void **state)
     assert_at (stage, body, "released.0.state", "\"released\"");
 }
 
+//  Leases of one run come by its own index, oldest first, page by page.
+static void
+test_list_of_run (void **state)
+{
+    stage_t *stage = *state;
+    const char *ids [3];
+    for (int index = 0; index < 3; index++) {
+        ids [index] = lease_active (stage, ",'heartbeatRunId':'r1'");
+        (void) lease_active (stage, ",'heartbeatRunId':'r2'");
+    }
+    berth_bytes_t page = stage_ok (stage, REQUEST_LEASE_LIST,
+                                   "{'companyId':'acme','heartbeatRunId':'r1','limit':2}");
+    assert_string_equal (stage_text (stage, page, "items.0.id"), ids [0]);
+    assert_string_equal (stage_text (stage, page, "items.1.id"), ids [1]);
+    page = stage_ok (stage, REQUEST_LEASE_LIST,
+                     ASK ("{'companyId':'acme','heartbeatRunId':'r1','cursor':'%s'}",
+                          stage_text (stage, page, "nextCursor")));
+    assert_string_equal (stage_text (stage, page, "items.0.id"), ids [2]);
+    assert_at (stage, page, "items.1", "absent");
+    assert_at (stage, page, "nextCursor", "absent");
+    page = stage_ok (stage, REQUEST_LEASE_LIST, ASK ("{'companyId':'acme','heartbeatRunId':'r1',"
+                     "'environmentId':'%s'}", "01890000-0000-7000-8000-0000000000ff"));
+    assert_at (stage, page, "items.0", "absent");
+    page = stage_ok (stage, REQUEST_LEASE_LIST, "{'companyId':'other','heartbeatRunId':'r1'}");
+    assert_at (stage, page, "items.0", "absent");
+}
+
 static void
 test_release_for_run (void **state)
 {
@@ -453,7 +480,7 @@ main (void)
         LEASE_TEST (test_acquire_refused), LEASE_TEST (test_acquire_timed_out),
         LEASE_TEST (test_acquire_refusals), LEASE_TEST (test_exclusive), LEASE_TEST (test_fenced),
         LEASE_TEST (test_release), LEASE_TEST (test_release_opening), LEASE_TEST (test_cleanup),
-        LEASE_TEST (test_cleanup_retained), LEASE_TEST (test_release_for_run),
+        LEASE_TEST (test_cleanup_retained), LEASE_TEST (test_release_for_run), LEASE_TEST (test_list_of_run),
         LEASE_TEST (test_release_for_run_beside_acquire),
         LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_refused), LEASE_TEST (test_key_large),
         LEASE_TEST (test_realized),

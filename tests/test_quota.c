@@ -128,6 +128,43 @@ s_the_kit_asks_for_every_request_of_a_client (void **state)
     s_house_end (&self);
 }
 
+//  A request that names a lease and no company costs the only company of who asks; who has several
+//  has a bucket of its own for such.
+static void
+s_what_names_no_company_is_paid_for (void **state)
+{
+    (void) state;
+    const quota_limits_t usual = { .rate = 1, .burst = 3 };
+    house_t self = s_house (&usual);
+    static const char *const one [] = { "acme" }, *const two [] = { "acme", "other" };
+    trust_t *trust = self.stage->context.trust;
+    trust_add_local (trust, "ann", ROLE_PLATFORM, (berth_strs_t) { 1, (void *) one });
+    trust_add_local (trust, "bob", ROLE_PLATFORM, (berth_strs_t) { 2, (void *) two });
+    actor_set_trust (self.stage->actor, trust);
+    self.stage->step_ms = 0;
+    berth_bytes_t row = stage_ok (self.stage, REQUEST_LEASE_ACQUIRE, ACQUIRE);
+    const char *get = arena_printf (self.stage->arena, "{'leaseId':'%s'}",
+                                    stage_text (self.stage, row, "id"));
+    for (int index = 0; index < 9; index++)         //  An operator of this machine pays for none
+        stage_ok (self.stage, REQUEST_LEASE_GET, get);
+    self.stage->confined = "ann";
+    self.stage->roles = ROLE_PLATFORM;
+    stage_ok (self.stage, REQUEST_LEASE_GET, get);
+    stage_ok (self.stage, REQUEST_LEASE_GET, get);
+    berth_error_t err = stage_fails (self.stage, REQUEST_LEASE_GET, get);
+    assert_int_equal (err.code, BERTH_BUSY);
+    assert_non_null (strstr (err.text, "company 'acme'"));
+    assert_int_equal (stage_fails (self.stage, REQUEST_LEASE_LIST, "{'companyId':'acme'}").code,
+                      BERTH_BUSY);
+    self.stage->confined = "bob";
+    for (int index = 0; index < 3; index++)
+        stage_ok (self.stage, REQUEST_LEASE_GET, get);
+    err = stage_fails (self.stage, REQUEST_LEASE_GET, get);
+    assert_int_equal (err.code, BERTH_BUSY);
+    assert_non_null (strstr (err.text, "principal 'bob'"));
+    s_house_end (&self);
+}
+
 static void
 s_live_leases_are_counted_within_a_batch (void **state)
 {
@@ -266,6 +303,7 @@ main (void)
         cmocka_unit_test (s_one_company_may_differ),
         cmocka_unit_test (s_a_flood_of_names_frees_nobody),
         cmocka_unit_test (s_the_kit_asks_for_every_request_of_a_client),
+        cmocka_unit_test (s_what_names_no_company_is_paid_for),
         cmocka_unit_test (s_live_leases_are_counted_within_a_batch),
         cmocka_unit_test (s_a_repeat_takes_nothing),
         cmocka_unit_test (s_execs_and_their_output),
