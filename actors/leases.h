@@ -17,7 +17,8 @@ enum {
     LEASES_OPEN_MS = 120000,                //  For a provider to open a place
     LEASES_CLOSE_MS = 60000,                //  For a provider to close one
     LEASES_RETRY_FIRST_MS = 1000,           //  Release is tried again after that,
-    LEASES_RETRY_MAX_MS = 300000,           //  doubling to this
+    LEASES_RETRY_MAX_MS = 300000,           //  doubling to this,
+    LEASES_JITTER_PERCENT = 25,             //  so much sooner or later
     LEASES_TICK_MAX = 256                   //  Leases looked at in one tick
 };
 

@@ -341,6 +341,11 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         leases_send_close (req, fx, lease);
         return 0;
     }
+    if (lease->abandoned_at && lease->place == place_state_OPEN) {
+        lease->place = place_state_GONE;
+        leases_send_close (req, fx, lease);         //  Nobody waits for it any more
+        return lease_put (txn, req->arena, lease, err);
+    }
     if (lease->state != lease_state_PENDING)
         return 0;                   //  A second answer to the same question
     if (done->ok) {

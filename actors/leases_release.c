@@ -161,6 +161,56 @@ leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, ef
     return 0;
 }
 
+//  The operator gives the place up. It is asked to close once more, and whatever the answer is, the
+//  lease is settled: what may be left over is the operator's.
+static int
+s_abandon (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
+           const char *status, const char *failure, berth_error_t *err)
+{
+    const char *becomes = lease->target ? lease->target : status;
+    if (strcmp (becomes, "retained") == 0)
+        becomes = "failed";         //  Nothing is kept of a place that is given up
+    lease->target = becomes;
+    if (failure)
+        lease->failure = arena_string (req->arena, failure);
+    if (lease->state == lease_state_RETAINED)
+        berth_put (lease, lease, returned, true);
+    bool opening = lease->place == place_state_OPENING;
+    if (lease->place == place_state_OPEN || lease->place == place_state_CLOSING)
+        leases_send_close (req, fx, lease);
+    if (lease->state != lease_state_RELEASING && lease->state != lease_state_CLEANUP
+        && lease_move (lease, lease_state_RELEASING, err))
+        return -1;
+    int state = berth_enum_value (&lease_state_enum, becomes, strlen (becomes));
+    if (lease_move (lease, (lease_state_t) state, err))
+        return -1;
+    lease->cleanup = cleanup_status_FAILED;
+    lease->abandoned_at = lease->released_at = req->now_ms;
+    lease->target = NULL;
+    lease->next_try_at = 0;
+    if (!opening)                   //  Else the answer to its opening closes it
+        lease->place = place_state_GONE;
+    if (lease_save (self, req, txn, lease, ACTION_LEASE_ABANDONED, err))
+        return -1;
+    if (opening) {
+        berth_error_t why = { 0 };
+        (void) berth_fail (&why, BERTH_CONFLICT, "lease '%s' was given up while its place was"
+                           " opening", lease->id);
+        leases_settle_refused (req, fx, lease, &why);
+    }
+    return s_settle (req, txn, fx, lease, err);
+}
+
+static int
+s_may_abandon (const request_t *req, berth_error_t *err)
+{
+    if (req->letter->roles & ROLE_OPERATOR)
+        return 0;
+    berth_error_set (err->field, sizeof err->field, "abandon");
+    berth_error_set (err->remedy, sizeof err->remedy, "ask an operator, or release without it");
+    return berth_fail (err, BERTH_FORBIDDEN, "only an operator may abandon a place");
+}
+
 static int
 s_status (const char *given, const char **ret_status, berth_error_t *err)
 {
@@ -183,7 +233,12 @@ leases_release (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     if (s_status (ask->status, &status, err)
         || lease_find (req, txn, ask->id, ask->company, ask->generation, &lease, err))
         return -1;
+    if (ask->abandon && s_may_abandon (req, err))
+        return -1;
     bool answered = berth_has (lease_release, ask, wait) && !ask->wait;
+    if (ask->abandon && !lease_settled (lease.state)
+        && s_abandon (self, req, txn, fx, &lease, status, ask->failure, err))
+        return -1;
     if (lease_settled (lease.state)) {
         effects_reply (fx, req, &lease_schema, &lease);
         return 0;
@@ -261,12 +316,22 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
     return 0;
 }
 
+//  How long to wait before the next release: doubling, a quarter more or less, so that leases which
+//  failed together are not tried together. The dice are the lease's own id: nothing here is random
+//  that a replay would not find again.
 static int64_t
 s_backoff_ms (const lease_t *lease)
 {
     uint64_t doublings = lease->attempts < 9 ? lease->attempts : 9;
     int64_t wait_ms = (int64_t) LEASES_RETRY_FIRST_MS << doublings;
-    return wait_ms < LEASES_RETRY_MAX_MS ? wait_ms : LEASES_RETRY_MAX_MS;
+    if (wait_ms > LEASES_RETRY_MAX_MS)
+        wait_ms = LEASES_RETRY_MAX_MS;
+    uint32_t dice = 2166136261u + (uint32_t) lease->attempts;       //  FNV-1a
+    for (const char *at = lease->id; *at; at++)
+        dice = (dice ^ (uint8_t) *at) * 16777619u;
+    dice ^= dice >> 15;
+    int64_t span_ms = wait_ms * LEASES_JITTER_PERCENT / 100;
+    return wait_ms - span_ms + (int64_t) (dice % (uint32_t) (2 * span_ms + 1));
 }
 
 int

@@ -198,7 +198,7 @@ s_retry (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, 
          berth_error_t *err)
 {
     int64_t wait_ms = lease->next_try_at - req->now_ms;
-    if (wait_ms > 0 && wait_ms <= LEASES_RETRY_MAX_MS) {    //  Else the wall clock was set back
+    if (wait_ms > 0 && wait_ms <= LEASES_RETRY_MAX_MS * (100 + LEASES_JITTER_PERCENT) / 100) {    //  Else the wall clock was set back
         leases_due (self, req->mono_ms + wait_ms);
         return 0;
     }

@@ -20,6 +20,7 @@
     X (LEASE_RELEASED,       "environment.lease_released", "environment_lease") \
     X (LEASE_RETAINED,       "environment.lease_retained", "environment_lease") \
     X (LEASE_CLEANUP_PENDING, "environment.lease_cleanup_pending", "environment_lease") \
+    X (LEASE_ABANDONED,      "environment.lease_abandoned", "environment_lease") \
     X (LEASE_METADATA_UPDATED, "environment.lease_metadata_updated", "environment_lease") \
     X (LEASE_PLACE_OPENED,   "environment.lease_place_opened", "environment_lease") \
     X (RUN_ACQUIRING,        "run.acquiring",              "run") \

@@ -82,7 +82,8 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, BYTES, source,    "workspaceSource", OPTIONAL | PRIVATE, 4096, "Host folder that was realized into the place.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
-    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.")
+    F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.") \
+    F (T, TIME,  abandoned_at, "abandonedAt", OPTIONAL, 0, "When an operator gave its place up: nobody closes it any more.")
 BERTH_MESSAGE (lease, LEASE);
 
 #define LEASE_ACQUIRE(F, T) \
@@ -143,7 +144,8 @@ BERTH_MESSAGE (lease_renewed, LEASE_RENEWED);
     F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
     F (T, STR,   status,    "status",    OPTIONAL, 16, "released (default), expired or failed.") \
     F (T, STR,   failure,   "failureReason", NULLABLE, 512, "Why.") \
-    F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when the place is closed (true) or when it is written (false).")
+    F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when the place is closed (true) or when it is written (false).") \
+    F (T, BOOL,  abandon,   "abandon",   OPTIONAL, 0, "Of an operator: settle it now; its place is asked to close once more and never again.")
 BERTH_MESSAGE (lease_release, LEASE_RELEASE);
 
 #define LEASE_METADATA(F, T) \

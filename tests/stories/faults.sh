@@ -107,6 +107,17 @@ ends_with 7 berth lease release "$tight" --deadline 500ms
 same releasing "$(state_of "$tight")"
 in_time
 
+say "an operator gives a place up: the lease is settled at once, and that is recorded"
+env_with gives-up '{"verb":"release","do":"hang","ms":3000,"times":1}' >/dev/null
+given=$(berth --json lease acquire gives-up | field id)
+ends_with 7 berth lease release "$given" --deadline 500ms
+same releasing "$(state_of "$given")"
+ends_with 0 berth lease release "$given" --abandon
+same released "$(state_of "$given")"
+has "$(berth --json lease show "$given")" '"abandonedAt":'
+has "$(berth events --entity "$given")" environment.lease_abandoned
+await 10 eval '[ -z "$(place_of "$given")" ]'
+
 say "realize fails, lies, loses: the run says so, and its place is closed"
 mkdir "$here/work"
 echo text >"$here/work/file"

@@ -1,0 +1,146 @@
+//  test_leases_release.c - a place that will not close: backing off, and giving it up.
+
+#include "lease_stage.h"
+
+#include "codec.h"
+
+static uint64_t
+s_ask_abandon (stage_t *stage, const char *id)
+{
+    return stage_queue (stage, REQUEST_LEASE_RELEASE, ASK ("{'leaseId':'%s','abandon':true}", id));
+}
+
+//  A lease in cleanup: its provider refused to close its place once.
+static const char *
+s_stuck (stage_t *stage)
+{
+    const char *id = lease_active (stage, "");
+    lease_ask_release (stage, id);
+    stage_serve (stage);
+    lease_closed (stage, false);
+    assert_state (stage, id, "cleanup");
+    assert_int_equal (lease_row (stage, id).status, lease_status_PENDING_CLEANUP);
+    return id;
+}
+
+//  ---- backing off
+
+//  1 s, doubling to 5 min, a quarter more or less; and two leases that failed in one moment are not
+//  tried in one moment.
+static void
+test_backoff (void **state)
+{
+    stage_t *stage = *state;
+    enum { TRIES = 12, LEASES = 4 };
+    int64_t waits [LEASES] [TRIES];
+    stage->step_ms = 0;
+    for (int index = 0; index < LEASES; index++) {
+        const char *id = s_stuck (stage);
+        int64_t base_ms = LEASES_RETRY_FIRST_MS;
+        for (int tried = 0; tried < TRIES; tried++) {
+            int64_t wait_ms = lease_row (stage, id).next_try_at - stage->now_ms;
+            assert_true (wait_ms >= base_ms * 3 / 4 && wait_ms <= base_ms * 5 / 4);
+            waits [index] [tried] = wait_ms;
+            base_ms = base_ms * 2 < LEASES_RETRY_MAX_MS ? base_ms * 2 : LEASES_RETRY_MAX_MS;
+            stage->now_ms += wait_ms;
+            stage->mono_ms += wait_ms;
+            stage_serve (stage);
+            lease_closed (stage, false);
+        }
+        assert_int_equal (base_ms, LEASES_RETRY_MAX_MS);
+        assert_int_equal (lease_row (stage, id).attempts, TRIES + 1);
+        s_ask_abandon (stage, id);
+        stage_serve (stage);
+    }
+    bool spread = false;
+    for (int tried = 0; tried < TRIES; tried++)
+        spread |= waits [0] [tried] != waits [1] [tried] && waits [1] [tried] != waits [2] [tried];
+    assert_true (spread);
+}
+
+//  ---- giving up
+
+static void
+test_abandon (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = s_stuck (stage);
+    uint64_t waits = lease_ask_release (stage, id);
+    stage_serve (stage);
+    uint64_t entries = stage_entries (stage), ticket = s_ask_abandon (stage, id);
+    stage_serve (stage);
+    assert_true (lease_answered (stage, ticket));
+    assert_true (lease_answered (stage, waits));            //  Who waited for its end has it
+    assert_non_null (lease_sent (stage, REQUEST_PLACE_CLOSE));      //  Once more,
+    lease_t lease = lease_row (stage, id);
+    assert_int_equal (lease.state, lease_state_RELEASED);
+    assert_int_equal (lease.cleanup, cleanup_status_FAILED);
+    assert_int_equal (lease.abandoned_at, stage->now_ms);
+    assert_int_equal (lease.next_try_at, 0);
+    assert_int_equal (stage_entries (stage), entries + 1);
+    assert_at (stage, stage_entry (stage, 0), "action", "\"environment.lease_abandoned\"");
+    assert_at (stage, stage_entry (stage, 0), "details.cleanupStatus", "\"failed\"");
+    lease_closed (stage, false);                            //  and never again
+    stage->step_ms = 10 * LEASES_RETRY_MAX_MS;
+    stage_serve (stage);
+    assert_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
+    assert_int_equal (stage_entries (stage), entries + 1);
+    //  Asked again it is answered as it is.
+    stage_ok (stage, REQUEST_LEASE_RELEASE, ASK ("{'leaseId':'%s','abandon':true}", id));
+    assert_int_equal (stage_entries (stage), entries + 1);
+}
+
+//  One that is active, and whose provider would never answer.
+static void
+test_abandon_active (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = lease_active (stage, ",'heartbeatRunId':'r1'");
+    stage_ok (stage, REQUEST_LEASE_RELEASE,
+              ASK ("{'leaseId':'%s','status':'failed','failureReason':'gone','abandon':true}", id));
+    assert_state (stage, id, "failed");
+    assert_string_equal (lease_row (stage, id).failure, "gone");
+    assert_non_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
+}
+
+//  Its place opens after all: nobody has it, so it is closed.
+static void
+test_abandon_opening (void **state)
+{
+    stage_t *stage = *state;
+    uint64_t acquire;
+    letter_t open = lease_opening (stage, "", &acquire);
+    uint64_t ticket = s_ask_abandon (stage, open.subject);
+    stage_serve (stage);
+    assert_true (lease_answered (stage, ticket));
+    assert_int_equal (lease_error (stage, acquire).code, BERTH_CONFLICT);
+    assert_state (stage, open.subject, "released");
+    assert_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
+    stage_queue_done (stage, &open, true, "{'providerLeaseId':'bubblewrap:x','metadata':{}}");
+    stage_serve (stage);
+    lease_closed (stage, true);
+    assert_state (stage, open.subject, "released");
+}
+
+static void
+test_abandon_forbidden (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = s_stuck (stage);
+    stage->roles = ROLE_PLATFORM;
+    berth_error_t err = stage_fails (stage, REQUEST_LEASE_RELEASE,
+                                     ASK ("{'leaseId':'%s','abandon':true}", id));
+    assert_int_equal (err.code, BERTH_FORBIDDEN);
+    assert_string_equal (err.field, "abandon");
+    assert_state (stage, id, "cleanup");
+}
+
+int
+main (void)
+{
+    const struct CMUnitTest tests [] = {
+        LEASE_TEST (test_backoff), LEASE_TEST (test_abandon), LEASE_TEST (test_abandon_active),
+        LEASE_TEST (test_abandon_opening), LEASE_TEST (test_abandon_forbidden),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
