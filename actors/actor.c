@@ -148,7 +148,11 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
         return berth_fail (err, BERTH_DEADLINE_EXCEEDED,
                            "the deadline passed before %s was looked at", type);
     actor_t *self = batch->actor;
-    int rc = request_admit (req, incoming, self->trust, txn, err) || s_afford (batch, req, err)
+    if (request_admit (req, incoming, self->trust, txn, err)) {
+        self->stats->malformed += err->code == BERTH_INVALID && !(letter->roles & ROLE_INTERNAL);
+        return -1;
+    }
+    int rc = s_afford (batch, req, err)
         || (!(letter->roles & ROLE_INTERNAL) && s_is_write (letter) && store_writable (txn, err))
         ? -1 : 0;
     if (rc == 0 && keyed_is (letter))
@@ -348,6 +352,7 @@ batch_serve (const batch_t *batch, const incoming_t *incoming, size_t count, uns
     batch_perform (batch);
     s_control (batch, incoming, count);
     batch_perform (batch);
+    self->stats->waiting = waiters_count (self->waiters);
     arena_clear (self->arena);
 }
 

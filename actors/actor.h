@@ -72,6 +72,8 @@ typedef struct {
 typedef struct {
     const char *name;
     atomic_uint_fast64_t requests, failures, batches, busy;
+    atomic_uint_fast64_t malformed;             //  Bodies that were none of their schema
+    atomic_uint_fast64_t waiting;               //  For something to settle, now
     atomic_int_fast64_t serving_since_ms;       //  Monotonic; 0: idle
     atomic_uint_fast64_t taken, taken_bytes;    //  Out of the clients' inbox
     atomic_bool wanted;                         //  The front door waits for more to be taken

@@ -34,7 +34,7 @@ struct front {
     char instance [BERTH_ID_SIZE], install [BERTH_ID_SIZE];
     atomic_int_fast64_t swept_ms;       //  When it last looked around
     atomic_uint_fast64_t requests, malformed, busy, unread, unsupported, forbidden, dropped,
-        silent;
+        silent, unanswered;
 };
 
 front_t *
@@ -89,7 +89,7 @@ front_counts (const front_t *self)
     return (front_counts_t) {
         .requests = self->requests, .malformed = self->malformed, .busy = self->busy,
         .unsupported = self->unsupported, .forbidden = self->forbidden, .dropped = self->dropped,
-        .silent = self->silent, .unread = self->unread,
+        .silent = self->silent, .unread = self->unread, .unanswered = self->unanswered,
     };
 }
 
@@ -588,6 +588,7 @@ front_actor (zsock_t *pipe, void *args)
         s_enforce (self);
         more |= clients && s_clients (self);
         handoff_go_on (self->handoff);
+        self->unanswered = peers_unanswered (self->peers);
     }
     (void) s_answers (self);    //  What the others said before they stopped
     s_close (self);

@@ -15,6 +15,7 @@ typedef struct front front_t;
 //  What the front door counts; read by any thread.
 typedef struct {
     uint64_t requests, malformed, busy, unsupported, forbidden, dropped, silent;
+    uint64_t unanswered;            //  Requests that wait for their answer now
     uint64_t unread;                //  Refused, or a stream ended, because the peer does not read
 } front_counts_t;
 

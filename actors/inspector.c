@@ -95,8 +95,11 @@ static void
 s_count_drops (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
 {
     front_counts_t counts = front_counts (self->parts.front);
+    stats->unanswered = counts.unanswered;
     bus_count_t *drops = arena_array (arena, 16, bus_count_t);
     size_t count = 0;
+    for (int code = 0; code < ACTOR_COUNT; code++)      //  Bodies are looked at behind the front door
+        counts.malformed += actor_stats_of ((actor_code_t) code)->malformed;
     drops [count++] = (bus_count_t) { .name = "malformed", .count = counts.malformed };
     drops [count++] = (bus_count_t) { .name = "unsupported", .count = counts.unsupported };
     drops [count++] = (bus_count_t) { .name = "forbidden", .count = counts.forbidden };
@@ -126,6 +129,7 @@ s_list_actors (const request_t *req, bus_stats_t *stats)
         actors [count++] = (bus_actor_t) {
             .name = from->name, .requests = from->requests, .failures = from->failures,
             .batches = from->batches, .busy = from->busy, .serving_ms = (uint64_t) serving_ms,
+            .waiting = from->waiting,
         };
         if (serving_ms > BERTH_STALL_MS)
             stats->healthy = false;

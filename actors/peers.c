@@ -241,3 +241,9 @@ peers_count (const peers_t *self)
 {
     return self->count;
 }
+
+size_t
+peers_unanswered (const peers_t *self)
+{
+    return self->used;
+}

@@ -73,5 +73,6 @@ bool peers_take_silent (peers_t *self, int64_t before_ms, pending_t *ret_pending
 void peers_sweep (peers_t *self, int64_t before_ms);
 
 size_t peers_count (const peers_t *self);
+size_t peers_unanswered (const peers_t *self);     //  Requests of all of them
 
 #endif

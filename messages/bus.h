@@ -91,7 +91,8 @@ BERTH_MESSAGE (bus_info, BUS_INFO);
     F (T, U64,   failures,  "failures",  REQUIRED, 0, "Of them answered with an error.") \
     F (T, U64,   batches,   "batches",   REQUIRED, 0, "Transactions committed.") \
     F (T, U64,   busy,      "busy",      REQUIRED, 0, "Refused because its inbox was full.") \
-    F (T, U64,   serving_ms, "servingMs", REQUIRED, 0, "Time in the batch under way; 0: idle.")
+    F (T, U64,   serving_ms, "servingMs", REQUIRED, 0, "Time in the batch under way; 0: idle.") \
+    F (T, U64,   waiting,   "waiting",   REQUIRED, 0, "Requests that wait for something to settle.")
 BERTH_MESSAGE (bus_actor, BUS_ACTOR);
 
 #define BUS_COUNT(F, T) \
@@ -148,6 +149,7 @@ BERTH_MESSAGE (bus_fault, BUS_FAULT);
     F (T, U64,   published, "published", REQUIRED, 0, "Last entry that was published.") \
     F (T, LIST (bus_count), leases, "leases", REQUIRED, 16, "By state.") \
     F (T, LIST (bus_count), execs, "execs", REQUIRED, 16, "By state.") \
+    F (T, U64,   unanswered, "unanswered", REQUIRED, 0, "Requests of clients that wait for their answer; this one may be among them.") \
     F (T, LIST (bus_count), drops, "drops", REQUIRED, 32, "Messages dropped or refused, by reason.") \
     F (T, LIST (bus_company), companies, "companies", REQUIRED, 16, "Those that were refused most, then those that asked most.") \
     F (T, LIST (bus_actor), actors, "actors", REQUIRED, 32, "Each actor.") \
