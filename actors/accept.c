@@ -16,6 +16,8 @@
 static atomic_int s_most = INT_MAX;             //  Descriptors of connections are below it
 static atomic_int s_spare = -1;
 static atomic_uint_fast64_t s_refused;
+static atomic_uint_fast64_t s_count;
+static atomic_uint_fast64_t s_births [ACCEPT_FILES_MAX];
 
 static int
 s_spare_new (void)
@@ -47,6 +49,18 @@ accept_refused (void)
     return s_refused;
 }
 
+uint64_t
+accept_count (void)
+{
+    return s_count;
+}
+
+uint64_t
+accept_birth (int fd)
+{
+    return fd >= 0 && fd < ACCEPT_FILES_MAX && s_births [fd] ? s_births [fd] : UINT64_MAX;
+}
+
 //  No descriptor is left at all: the connection is taken with the spare one, so that it does not
 //  wait, and wake the listener, for ever.
 static void
@@ -68,6 +82,8 @@ accept4 (int listener, struct sockaddr *address, socklen_t *length, int flags)
 {
     int fd = (int) syscall (SYS_accept4, listener, address, length, flags);
     bool none = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (fd >= 0 && fd < ACCEPT_FILES_MAX && fd < s_most)
+        s_births [fd] = ++s_count;
     if (fd < s_most && !none)
         return fd;
     if (none)

@@ -18,6 +18,12 @@ void accept_guard (void);
 //  Connections that were closed at once.
 uint64_t accept_refused (void);
 
+//  Connections accepted so far, and the how-manieth of them has this descriptor now. A number that is
+//  used again has a later birth: whoever read something of a connection that came before `count` was
+//  asked can tell it from its successor. UINT64_MAX of what nothing is known about.
+uint64_t accept_count (void);
+uint64_t accept_birth (int fd);
+
 enum { ACCEPT_FILES_MAX = 65536 };
 
 #endif

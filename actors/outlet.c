@@ -6,6 +6,7 @@
 
 #include "outlet.h"
 
+#include "accept.h"
 #include "connections.h"
 #include "requests.h"
 
@@ -36,6 +37,8 @@ struct outlet {
     uint64_t cut;
     uint64_t changed;                       //  Of trust, when connections were last looked at
     bool shifted;                           //  See s_stranger
+    uint64_t empty_at;                      //  accept_count () when last nothing waited
+    unsigned spared;                        //  Since then: see s_end
 };
 
 static void
@@ -221,9 +224,16 @@ s_allowed (const outlet_t *self, const wish_t *wish)
     return *wish->company && trust_sees (self->trust, wish->principal, wish->company);
 }
 
+//  A message tells its connection by the number of a descriptor, which may be another's by now. It is
+//  the same if it was accepted before the socket was last found empty: what an earlier owner of the
+//  number had said was read by then. A younger one is spared, and cut when it goes on; unless so many
+//  come at once that nobody else can be meant, or all who came must come again.
 static void
 s_end (outlet_t *self, int fd)
 {
+    if (!self->shifted && accept_birth (fd) > self->empty_at
+        && self->spared++ < BERTH_SUBSCRIPTIONS_EACH)
+        return;
     bool ended = fd >= 0 && (self->port ? connection_end (fd, self->port)
                                         : connection_end_local (fd, self->path));
     self->cut += ended;
@@ -294,7 +304,12 @@ outlet_receive (outlet_t *self, outlet_followed_fn *followed, void *context)
     void *socket = zsock_resolve (self->xpub);
     zmq_msg_t message;
     zmq_msg_init (&message);
-    while (zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) >= 0) {
+    for (uint64_t count;;) {
+        count = accept_count ();
+        if (zmq_msg_recv (&message, socket, ZMQ_DONTWAIT) < 0) {
+            self->empty_at = count;
+            break;
+        }
         wish_t wish;
         if (!s_read (self, &message, &wish))
             s_stranger (self, &wish);
@@ -313,6 +328,7 @@ outlet_receive (outlet_t *self, outlet_followed_fn *followed, void *context)
     }
     zmq_msg_close (&message);
     self->shifted = false;
+    self->spared = 0;
 }
 
 void

@@ -1,7 +1,8 @@
 """What floods a service: raw sockets and ZeroMQ peers that mean ill. Used by the story floods.sh.
 
-flood.py ATTACK SOCKET [COUNT]: each attack prints what it saw as JSON, and ends by itself."""
+flood.py ATTACK SOCKET [COUNT [KEY_FILE]]: each attack prints what it saw as JSON, and ends by itself."""
 import json
+import os
 import socket
 import struct
 import sys
@@ -11,9 +12,12 @@ GREETING = b"\xff" + b"\0" * 8 + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0"
 
 
 def connect(path, timeout=5.0):
-    connection = socket.socket(socket.AF_UNIX)
+    """To a local socket, or to tcp://ADDRESS:PORT."""
+    tcp = path.startswith("tcp://")
+    connection = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
     connection.settimeout(timeout)
-    connection.connect(path)
+    address, _, port = path[6:].rpartition(":")
+    connection.connect((address, int(port)) if tcp else path)
     return connection
 
 
@@ -198,6 +202,133 @@ def deaf(path, count):
     return {"sent": number}
 
 
+# ---- the same over TCP, where a key is asked for first
+
+CURVE = b"\xff" + b"\0" * 8 + b"\x7f" + b"\x03\x00" + b"CURVE".ljust(20, b"\0") + b"\0" * 32
+
+
+def hello():
+    return frame(b"\x05HELLO\x01\x00" + b"\0" * 72 + os.urandom(32) + b"\0" * 7 + b"\x01"
+                 + os.urandom(80), command=True)
+
+
+def half_shaken(path, count):
+    """Connections that stop at each step of the handshake: all are closed."""
+    opened = []
+    for index in range(count):
+        connection = connect(path)
+        step = index % 4
+        try:
+            connection.sendall((CURVE[:12], CURVE, CURVE + hello()[:100], GREETING)[step])
+        except OSError:
+            pass
+        opened.append(connection)
+    begun = time.monotonic()
+    ended = sum(closed(connection, max(0.01, 10 - (time.monotonic() - begun))) for connection in opened)
+    return {"opened": len(opened), "closed": ended}
+
+
+def false_hellos(path, count):
+    """Greet, and let the service open a box that nobody closed: as fast as can be."""
+    done = 0
+    for _ in range(count):
+        connection = connect(path)
+        try:
+            connection.sendall(CURVE + hello())
+            done += 1
+        except OSError:
+            pass
+        connection.close()
+    return {"done": done}
+
+
+def garbage(path, count):
+    """Bytes without a meaning, from the first one on, behind the greeting, and as giant frames."""
+    ended = 0
+    for index in range(count):
+        connection = connect(path)
+        begin = (b"", CURVE, CURVE + struct.pack(">BQ", 6, (1 << 20) + (index << 30)))[index % 3]
+        try:
+            connection.sendall(begin)
+            for _ in range(16):
+                connection.sendall(os.urandom(65536))
+        except OSError:
+            pass
+        ended += closed(connection, 5)
+        connection.close()
+    return {"sent": count, "closed": ended}
+
+
+def with_key(kind, path, cert):
+    """A ZeroMQ socket with the keys of a file of `berth key new`, or with `-`, strange ones."""
+    import re
+    import zmq
+    context = zmq.Context.instance()
+    known = {name: value.encode() for name, value
+             in re.findall(r'(\S+-key) = "(.*)"', open(cert.removeprefix("-")).read())}
+    socket = context.socket(getattr(zmq, kind))
+    socket.linger = 0
+    socket.curve_serverkey = known["server-key"]
+    socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair() if cert.startswith("-") \
+        else (known["public-key"], known["secret-key"])
+    return socket, socket.get_monitor_socket()
+
+
+def heard(monitor, wanted, seconds):
+    """Was there such an event of the connection in that time?"""
+    import zmq
+    from zmq.utils.monitor import recv_monitor_message
+    until = time.monotonic() + seconds
+    while monitor.poll(max(0, until - time.monotonic()) * 1000):
+        if recv_monitor_message(monitor)["event"] == getattr(zmq, "EVENT_" + wanted):
+            return True
+    return False
+
+
+def strangers(path, count, cert):
+    """Whole handshakes with keys that nobody let in: each is refused."""
+    refused = 0
+    for first in range(0, count, 50):
+        sockets = [with_key("DEALER", path, "-" + cert) for _ in range(min(50, count - first))]
+        for socket, _ in sockets:
+            socket.connect(path)
+        for socket, monitor in sockets:
+            refused += heard(monitor, "HANDSHAKE_FAILED_AUTH", 20)
+            socket.disable_monitor()
+            socket.close()
+    return {"refused": refused}
+
+
+def giants_with_key(path, count, cert):
+    """Who has a good key may not send giant frames either."""
+    ended = 0
+    for _ in range(count):
+        socket, monitor = with_key("DEALER", path, cert)
+        socket.connect(path)
+        if not heard(monitor, "HANDSHAKE_SUCCEEDED", 10):
+            continue
+        socket.send(b"x" * ((1 << 20) + 4096))
+        ended += heard(monitor, "DISCONNECTED", 10)
+        socket.disable_monitor()
+        socket.close()
+    return {"closed": ended}
+
+
+def bomb_with_key(path, count, cert):
+    """A subscriber with a good key and too many topics is cut."""
+    socket, monitor = with_key("SUB", path, cert)
+    socket.sndhwm = 0               # Else libzmq leaves out what does not fit
+    socket.connect(path)
+    succeeded = heard(monitor, "HANDSHAKE_SUCCEEDED", 10)
+    for index in range(count):
+        socket.subscribe(b"acme/topic-%d" % index)
+    cut = heard(monitor, "DISCONNECTED", 20)
+    socket.disable_monitor()
+    socket.close()
+    return {"succeeded": succeeded, "cut": cut}
+
+
 if __name__ == "__main__":
     attack, where = sys.argv[1:3]
-    print(json.dumps(globals()[attack](where, int(sys.argv[3]) if len(sys.argv) > 3 else 100)), flush=True)
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 100
+    print(json.dumps(globals()[attack](where, count, *sys.argv[4:])), flush=True)

@@ -67,9 +67,41 @@ test_refuses_before_the_end (void **state)
     fixture_folder_destroy (&folder);
 }
 
+//  A descriptor's number comes again, its birth does not.
+static void
+test_births_differ (void **state)
+{
+    (void) state;
+    char *folder = fixture_folder_new ();
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    own (arena) arena = arena_new ();
+    strcpy (address.sun_path, fixture_path (arena, folder, "s"));
+    int listener = socket (AF_UNIX, SOCK_STREAM, 0), number = -1;
+    assert_int_equal (bind (listener, (struct sockaddr *) &address, sizeof address), 0);
+    assert_int_equal (listen (listener, 8), 0);
+    assert_true (accept_birth (listener) == UINT64_MAX && accept_birth (-1) == UINT64_MAX
+                 && accept_birth (ACCEPT_FILES_MAX) == UINT64_MAX);
+    for (int round = 0; round < 3; round++) {
+        int fd = socket (AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal (connect (fd, (struct sockaddr *) &address, sizeof address), 0);
+        uint64_t before = accept_count ();
+        int got = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true (got >= 0 && (number < 0 || got == number));
+        number = got;
+        assert_int_equal (accept_birth (got), before + 1);
+        assert_int_equal (accept_count (), before + 1);
+        close (got);
+        close (fd);
+    }
+    close (listener);
+    fixture_folder_destroy (&folder);
+}
+
 int
 main (void)
 {
-    const struct CMUnitTest tests [] = { cmocka_unit_test (test_refuses_before_the_end) };
+    const struct CMUnitTest tests [] = {
+        cmocka_unit_test (test_births_differ), cmocka_unit_test (test_refuses_before_the_end),
+    };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

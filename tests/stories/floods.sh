@@ -39,7 +39,17 @@ calm ()         #  what: the service is as it was before
     same "$service_id" "$(berth --json bus ping | field instance)" "$1: instance"
 }
 
-service_start --test-providers
+cat >"$here/berthd.conf" <<END
+doors
+    net
+        id = net
+        bus = "tcp://127.0.0.1:*"
+        events = "tcp://127.0.0.1:*"
+END
+service_start --test-providers --config "$here/berthd.conf"
+net_bus=$(berth --json bus info | field networkBus) net_events=$(berth --json bus info | field networkEvents)
+key=$here/ann.zcert
+berth key new ann --roles platform --companies acme --file "$key" --quiet
 bus=$BERTH_STATE/run/bus.sock events=$BERTH_STATE/run/events.sock
 berth env create box --driver sandbox --config '{"provider":"fake"}' >/dev/null
 lease=$(berth --json lease acquire box | field id)
@@ -76,8 +86,41 @@ flooding=$!
 answered
 wait $flooding
 same 2 "$(field giantsClosed <"$here/subscriptions")" "giant subscriptions that were closed"
+same false "$(field kept <"$here/subscriptions")" "a connection with a hundred thousand subscriptions"
 calm "subscriptions"
 has "$(timeout 5 "$BERTH_BUILD/berth" events || true)" "environment.lease_acquired" "activity"
+
+say "over TCP: half-open connections, at every step of the handshake"
+for path in "$net_bus" "$net_events"; do
+    flood half_shaken "$path" 300 >"$here/half" &
+    flooding=$!
+    answered
+    wait $flooding
+    same 300 "$(field closed <"$here/half")" "half-open connections over TCP that were closed"
+done
+calm "half-open connections over TCP"
+
+say "over TCP: handshakes without end, false ones and such of strangers"
+{
+    flood false_hellos "$net_bus" 3000
+    flood strangers "$net_bus" 200 "$key"
+} >"$here/hands" &
+flooding=$!
+while ! gone $flooding; do
+    answered
+    env -u BERTH_STATE "$BERTH_BUILD/berth" --endpoint "$net_bus" --key-file "$key" --company acme \
+        env list >/dev/null || story_fail "a good client over TCP was refused"
+done
+wait $flooding
+same 200 "$(field refused <"$here/hands")" "strangers that were refused"
+calm "handshakes over TCP"
+
+say "over TCP: garbage, giant frames and too many topics close who sends them, and nobody else"
+same 30 "$(flood garbage "$net_bus" 30 | field closed)" "senders of garbage that were closed"
+same 12 "$(flood garbage "$net_events" 12 | field closed)" "the same at the door of events"
+same 5 "$(flood giants_with_key "$net_bus" 5 "$key" | field closed)" "giant frames with a good key"
+same true "$(flood bomb_with_key "$net_events" 5000 "$key" | field cut)" "a subscription bomb over TCP"
+calm "garbage over TCP"
 
 say "a client that reads none of its answers is refused, others are not"
 mkfifo "$here/stop"
