@@ -234,6 +234,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_RELEASE] = leases_release,
     [REQUEST_LEASE_RELEASE_FOR_RUN] = leases_release_for_run,
     [REQUEST_LEASE_RELEASE_ALL] = leases_release_all,
+    [REQUEST_LEASE_RELEASE_ENVIRONMENT] = leases_release_environment,
     [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,
     [REQUEST_LEASE_TARGET] = leases_target,
     [REQUEST_LEASE_PLACE] = leases_place,

@@ -58,7 +58,7 @@ void leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease
 
 //  ---- leases_release.c
 handler_fn leases_release;
-handler_fn leases_release_for_run;
+handler_fn leases_release_for_run, leases_release_environment;
 int leases_closed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                    store_txn_t *txn, effects_t *fx, berth_error_t *err);
 //  Begins the end of a lease: one row, one entry, and the provider's close if anything is open.

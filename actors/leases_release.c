@@ -316,6 +316,44 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
     return 0;
 }
 
+//  The environment is being deleted: at most LEASES_TICK_MAX of its leases at a time. Those that are
+//  releasing already need nobody.
+int
+leases_release_environment (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
+                            berth_error_t *err)
+{
+    leases_t *self = me;
+    const environment_ref_t *ask = req->body;
+    store_key_t prefix = { 0 };
+    key_id (&prefix, ask->id);
+    lease_t *leases = arena_array (req->arena, LEASES_TICK_MAX, lease_t);
+    size_t count = 0;
+    store_walk_t walk;
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_ENVIRONMENT, &prefix, NULL, err))
+        return -1;
+    int rc = 0;
+    while (count < LEASES_TICK_MAX && (rc = walk_next (&walk, req->arena, &leases [count], err)) == 0)
+        count += !lease_settled (leases [count].state)
+              && leases [count].state != lease_state_RELEASING
+              && leases [count].state != lease_state_CLEANUP;
+    walk_end (&walk);
+    if (rc < 0)
+        return -1;
+    for (size_t index = 0; index < count; index++) {
+        lease_t *lease = &leases [index];
+        if (lease->state == lease_state_RETAINED) {
+            lease->place = place_state_OPEN;
+            berth_put (lease, lease, returned, true);
+        }
+        if (leases_begin_release (self, req, txn, fx, lease, "released",
+                                  "its environment was deleted", err))
+            return -1;
+    }
+    environment_released_t released = { .count = count, .more = count == LEASES_TICK_MAX };
+    effects_reply (fx, req, &environment_released_schema, &released);
+    return 0;
+}
+
 //  How long to wait before the next release: doubling, a quarter more or less, so that leases which
 //  failed together are not tried together. The dice are the lease's own id: nothing here is random
 //  that a replay would not find again.

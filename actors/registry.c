@@ -53,17 +53,17 @@ s_status (const environment_t *row)
     return berth_enum_text (&environment_status_enum, (int) row->status);
 }
 
-static berth_bytes_t
-s_details (const environment_t *row, arena_t *arena)
+berth_bytes_t
+environment_details (const environment_t *row, arena_t *arena)
 {
     berth_bytes_t details = any_set_text (berth_empty_map, "name", row->name, arena);
     details = any_set_text (details, "driver", s_driver (row), arena);
     return any_set_text (details, "status", s_status (row), arena);
 }
 
-static int
-s_note (const request_t *req, store_txn_t *txn, action_t action, const environment_t *row,
-        berth_bytes_t details, berth_error_t *err)
+int
+environment_note (const request_t *req, store_txn_t *txn, action_t action, const environment_t *row,
+                  berth_bytes_t details, berth_error_t *err)
 {
     activity_note_t note = activity_note (req, action, row->company, row->id, NULL, NULL, details);
     return activity_add (txn, req->arena, &note, err);
@@ -123,9 +123,9 @@ s_ensure_local (void *args, const request_t *req, store_txn_t *txn, effects_t *f
             .metadata = any_set_truth (metadata, "defaultForCompany", true, req->arena),
             .created_at = req->now_ms, .updated_at = req->now_ms,
         };
-        berth_bytes_t details = s_details (&row, req->arena);
+        berth_bytes_t details = environment_details (&row, req->arena);
         if (store_admit (txn, err) || environment_put (txn, req->arena, &row, err)
-            || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, details, err))
+            || environment_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, details, err))
             return -1;
     }
     effects_reply (fx, req, &environment_schema, &row);
@@ -176,7 +176,8 @@ s_create (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     environment_t row;
     if (store_admit (txn, err) || s_build (args, req, txn, &row, err)
         || environment_put (txn, req->arena, &row, err)
-        || s_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row, s_details (&row, req->arena), err))
+        || environment_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row,
+                             environment_details (&row, req->arena), err))
         return -1;
     effects_reply (fx, req, &environment_schema, &row);
     return 0;
@@ -362,6 +363,7 @@ s_update (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     environment_t row;
     changes_t changes;
     if (environment_find (txn, req->arena, ask->company, ask->id, &row, err)
+        || registry_stays (&row, err)
         || s_patch (self, req, &row, &changes, err)
         || s_only_local (txn, req->arena, &row, err))
         return -1;
@@ -369,64 +371,10 @@ s_update (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
         || changes.policy || changes.status) {
         row.updated_at = req->now_ms;
         if (environment_put (txn, req->arena, &row, err)
-            || s_note (req, txn, ACTION_ENVIRONMENT_UPDATED, &row,
-                       s_change_details (&row, &changes, req->arena), err))
+            || environment_note (req, txn, ACTION_ENVIRONMENT_UPDATED, &row,
+                                 s_change_details (&row, &changes, req->arena), err))
             return -1;
     }
-    effects_reply (fx, req, &environment_schema, &row);
-    return 0;
-}
-
-//  ---- delete
-
-enum { NAMED_MAX = 3 };
-
-//  A lease that is not settled may hold a place of it: release knows nothing but the lease's own
-//  row, yet whoever deletes should know what still runs there.
-static int
-s_unused (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err)
-{
-    store_walk_t walk;
-    lease_t lease;
-    char names [NAMED_MAX * 38] = "";
-    size_t count = 0;
-    if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, NULL, NULL, err))
-        return -1;
-    int rc;
-    while ((rc = walk_next (&walk, arena, &lease, err)) == 0) {
-        if (strcmp (lease.env, row->id))
-            continue;
-        if (count++ < NAMED_MAX) {
-            size_t used = strlen (names);
-            snprintf (names + used, sizeof names - used, "%s%s", used ? ", " : "", lease.id);
-        }
-        if (count == 1)
-            berth_error_set (err->lease_id, sizeof err->lease_id, "%s", lease.id);
-    }
-    walk_end (&walk);
-    if (rc < 0)
-        return -1;
-    if (count == 0)
-        return 0;
-    berth_error_set (err->environment_id, sizeof err->environment_id, "%s", row->id);
-    berth_error_set (err->remedy, sizeof err->remedy,
-                     "release them first, or archive the environment");
-    return berth_fail (err, BERTH_CONFLICT, "%zu lease%s of the environment %s not settled: %s%s",
-                       count, count == 1 ? "" : "s", count == 1 ? "is" : "are", names,
-                       count > NAMED_MAX ? "..." : "");
-}
-
-static int
-s_delete (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
-{
-    (void) args;
-    const environment_delete_t *ask = req->body;
-    environment_t row;
-    if (environment_find (txn, req->arena, ask->company, ask->id, &row, err)
-        || s_unused (txn, req->arena, &row, err)
-        || environment_del (txn, req->arena, row.id, err)
-        || s_note (req, txn, ACTION_ENVIRONMENT_DELETED, &row, s_details (&row, req->arena), err))
-        return -1;
     effects_reply (fx, req, &environment_schema, &row);
     return 0;
 }
@@ -496,13 +444,21 @@ s_check (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, bert
 
 //  ---- the actor
 
+static int
+s_step_done (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    const step_done_t *done = req->body;
+    bool deletes = strcmp (done->step, REGISTRY_STEP_RELEASE) == 0;
+    return (deletes ? registry_released : registry_step_done) (args, req, txn, fx, err);
+}
+
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_ENVIRONMENT_CREATE] = s_create,
     [REQUEST_ENVIRONMENT_VALIDATE] = s_validate,
     [REQUEST_ENVIRONMENT_LIST] = registry_list,
     [REQUEST_ENVIRONMENT_GET] = registry_get,
     [REQUEST_ENVIRONMENT_UPDATE] = s_update,
-    [REQUEST_ENVIRONMENT_DELETE] = s_delete,
+    [REQUEST_ENVIRONMENT_DELETE] = registry_delete,
     [REQUEST_ENVIRONMENT_ENSURE_LOCAL] = s_ensure_local,
     [REQUEST_ENVIRONMENT_CAPABILITIES] = registry_capabilities,
     [REQUEST_ENVIRONMENT_CHECK] = s_check,
@@ -512,7 +468,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_PROVIDER_GET] = registry_provider_get,
     [REQUEST_PROVIDER_PROBE] = registry_provider_probe,
     [REQUEST_PROVIDER_VALIDATE] = registry_provider_validate,
-    [REQUEST_STEP_DONE] = registry_step_done,
+    [REQUEST_STEP_DONE] = s_step_done,
 };
 
 registry_t *
@@ -523,7 +479,8 @@ registry_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = REGISTRY_MAGIC;
     self->context = context;
-    actor_spec_t spec = { .code = ACTOR_REGISTRY, .handlers = s_handlers, .fd = -1 };
+    actor_spec_t spec = { .code = ACTOR_REGISTRY, .handlers = s_handlers, .fd = -1,
+                          .start = registry_start };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;
 }

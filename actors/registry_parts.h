@@ -13,6 +13,22 @@ struct registry {
     actor_t *actor;
 };
 
+//  ---- registry.c
+
+//  What an entry of the log says of an environment; and one entry.
+berth_bytes_t environment_details (const environment_t *row, arena_t *arena);
+int environment_note (const request_t *req, store_txn_t *txn, action_t action,
+                      const environment_t *row, berth_bytes_t details, berth_error_t *err);
+
+//  ---- registry_delete.c
+
+#define REGISTRY_STEP_RELEASE "release"     //  Step of a deletion: its leases are being given back
+
+handler_fn registry_delete, registry_released, registry_start;
+
+//  An environment that is being deleted takes no change. Errors: conflict.
+int registry_stays (const environment_t *row, berth_error_t *err);
+
 //  ---- registry_config.c
 
 //  Is this a config of that driver, in Paperclip's strict shape? *ret_normal is what is kept:

@@ -63,7 +63,9 @@ BERTH_MESSAGE (environment_policy, ENVIRONMENT_POLICY);
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was made.") \
     F (T, TIME,  updated_at, "updatedAt", REQUIRED, 0, "When it was last changed.") \
     F (T, BOOL,  config_redacted, "configRedacted", OPTIONAL, 0, "config is {} because the peer may not read it.") \
-    F (T, BOOL,  metadata_redacted, "metadataRedacted", OPTIONAL, 0, "metadata is null because the peer may not read it.")
+    F (T, BOOL,  metadata_redacted, "metadataRedacted", OPTIONAL, 0, "metadata is null because the peer may not read it.") \
+    F (T, TIME,  deleting_at, "deletingAt", OPTIONAL, 0, "Since when it is being deleted: its leases are given back first.") \
+    F (T, BYTES, delete_scope, "deleteScope", OPTIONAL | PRIVATE, 32, "Whose retry that answers.")
 BERTH_MESSAGE (environment, ENVIRONMENT);
 
 #define ENVIRONMENT_CREATE(F, T) \
@@ -97,8 +99,15 @@ BERTH_MESSAGE (environment_ref, ENVIRONMENT_REF);
 
 #define ENVIRONMENT_DELETE(F, T) \
     F (T, ID,    id,        "environmentId", REQUIRED, 36, "The environment.") \
-    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.")
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, BOOL,  force,     "force",     OPTIONAL, 0, "Give back its live leases first, then delete it, without waiting until their places are closed.")
 BERTH_MESSAGE (environment_delete, ENVIRONMENT_DELETE);
+
+//  Of the step that gives back an environment's leases.
+#define ENVIRONMENT_RELEASED(F, T) \
+    F (T, U64,   count,     "count",     REQUIRED, 0, "Leases that are on their way out.") \
+    F (T, BOOL,  more,      "more",      REQUIRED, 0, "There are others: ask again.")
+BERTH_MESSAGE (environment_released, ENVIRONMENT_RELEASED);
 
 #define ENVIRONMENT_LIST(F, T) \
     F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Whose environments.") \

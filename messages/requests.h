@@ -68,7 +68,7 @@ enum {
     X (ENVIRONMENT_LIST,     "environment.list",        environment_list,    environment_page,  READER,   ALL_,  READ,  "List environments, newest change first.") \
     X (ENVIRONMENT_GET,      "environment.get",         environment_ref,     environment,       READER,   ALL_,  READ,  "Show one environment.") \
     X (ENVIRONMENT_UPDATE,   "environment.update",      environment_update,  environment,       REGISTRY, WORK_, WRITE, "Change an environment; another driver resets its config.") \
-    X (ENVIRONMENT_DELETE,   "environment.delete",      environment_delete,  environment,       REGISTRY, WORK_, WRITE, "Delete an environment that has no unsettled lease; answers the removed row.") \
+    X (ENVIRONMENT_DELETE,   "environment.delete",      environment_delete,  environment,       REGISTRY, WORK_, WRITE, "Delete an environment that has no unsettled lease, or with force release them first; answers the removed row.") \
     X (ENVIRONMENT_ENSURE_LOCAL, "environment.ensureLocal", company_ref,     environment,       REGISTRY, WORK_, WRITE, "The company's one local environment, made if it is missing.") \
     X (ENVIRONMENT_CAPABILITIES, "environment.capabilities", company_ref,    capabilities,      REGISTRY, ALL_,  READ,  "What drivers, providers and adapters can do.") \
     X (ENVIRONMENT_CHECK,    "environment.checkSelection", environment_check, environment_checked, REGISTRY, ALL_, READ, "May this environment be selected here?") \
@@ -136,6 +136,7 @@ enum {
     X (PLACE_RETURN,         "place.return",            place_return,        workspace_returned, PROXY,   INTERNAL, READ, "Bring files home.") \
     X (PLACE_PROBE,          "place.probe",             place_probe,         probe_result,      PROXY,    INTERNAL, READ, "Probe a provider.") \
     X (LEASE_RELEASE_ALL,    "lease.releaseAll",        nothing,             nothing,           LEASES,   INTERNAL, WRITE, "Give back every lease: the service closes for good.") \
+    X (LEASE_RELEASE_ENVIRONMENT, "lease.releaseEnvironment", environment_ref, environment_released, LEASES, INTERNAL, WRITE, "Give back some leases of an environment that is being deleted.") \
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \

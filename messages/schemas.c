@@ -16,6 +16,7 @@ BERTH_SCHEMA (environment_create, ENVIRONMENT_CREATE, SCHEMA_STRICT, "A new envi
 BERTH_SCHEMA (environment_update, ENVIRONMENT_UPDATE, SCHEMA_STRICT, "What changes of an environment.");
 BERTH_SCHEMA (environment_ref, ENVIRONMENT_REF, 0, "Names an environment.");
 BERTH_SCHEMA (environment_delete, ENVIRONMENT_DELETE, 0, "Which environment to delete.");
+BERTH_SCHEMA (environment_released, ENVIRONMENT_RELEASED, SCHEMA_ROW, "How far the leases of an environment are.");
 BERTH_SCHEMA (environment_list, ENVIRONMENT_LIST, 0, "Which environments to list.");
 BERTH_SCHEMA (environment_page, ENVIRONMENT_PAGE, 0, "A page of environments.");
 BERTH_SCHEMA (company_ref, COMPANY_REF, 0, "Names a company.");
@@ -220,7 +221,7 @@ static const berth_schema_t *const s_schemas [] = {
     &configuration_company_schema, &configuration_door_schema,
     &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
-    &environment_delete_schema, &environment_list_schema, &environment_page_schema,
+    &environment_delete_schema, &environment_released_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,
     &environment_probe_config_schema, &probe_result_schema, &capabilities_schema,
     &test_check_schema, &environment_test_schema, &environment_tested_schema,

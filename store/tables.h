@@ -38,7 +38,8 @@
     X (EXEC_ENDED,          EXECS,        "endedAt, of ended ones",                       "retention") \
     X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention") \
     X (PRINCIPAL_LIST,      PRINCIPALS,   "name",                                         "key.list, start") \
-    X (PRINCIPAL_BY_KEY,    PRINCIPALS,   "public key",                                   "key.new")
+    X (PRINCIPAL_BY_KEY,    PRINCIPALS,   "public key",                                   "key.new") \
+    X (ENVIRONMENT_DELETING, ENVIRONMENTS, "of those that are being deleted",             "start")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;

@@ -65,6 +65,13 @@ s_environment_local (const void *row, store_key_t *key)
 }
 
 static bool
+s_environment_deleting (const void *row, store_key_t *key)
+{
+    (void) key;
+    return ((const environment_t *) row)->deleting_at != 0;
+}
+
+static bool
 s_workspace_list (const void *row, store_key_t *key)
 {
     const workspace_t *workspace = row;
@@ -249,6 +256,7 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_EXEC_OUTPUT]          = { TABLE_EXECS, s_exec_output },
     [INDEX_PRINCIPAL_LIST]       = { TABLE_PRINCIPALS, s_principal_list },
     [INDEX_PRINCIPAL_BY_KEY]     = { TABLE_PRINCIPALS, s_principal_by_key },
+    [INDEX_ENVIRONMENT_DELETING] = { TABLE_ENVIRONMENTS, s_environment_deleting },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

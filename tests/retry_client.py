@@ -122,6 +122,10 @@ ROWS = [
     Row("environment.update", lambda s: {"environmentId": s.environment(), "name": "new"},
         ["environment.updated"], {"name": "other"}),
     Row("environment.delete", lambda s: {"environmentId": s.environment()}, ["environment.deleted"]),
+    Row("environment.delete", lambda s: {"environmentId": s.ask("lease.acquire", {
+        "environmentId": s.environment()})["environmentId"], "force": True},
+        ["environment.updated", "environment.lease_releasing", "environment.deleted",
+         "environment.lease_released"]),
     Row("environment.ensureLocal", lambda s: {}, ["environment.created"]),
     Row("environment.probe", lambda s: {"environmentId": s.environment()}, ["environment.probed"]),
     Row("environment.probeConfig", lambda s: {"driver": "sandbox", "config": {"provider": "fault"}},

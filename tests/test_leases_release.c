@@ -135,12 +135,50 @@ test_abandon_forbidden (void **state)
     assert_state (stage, id, "cleanup");
 }
 
+//  ---- of an environment that is being deleted
+
+static void
+test_release_environment (void **state)
+{
+    stage_t *stage = *state;
+    const char *stuck = s_stuck (stage), *live = lease_active (stage, "");
+    berth_error_t err = { 0 };
+    uint64_t ticket;
+    letter_t open = lease_opening (stage, "", &ticket);
+    const char *local = stage_text (stage, stage_ok (stage, REQUEST_LEASE_ACQUIRE,
+        "{'companyId':'acme','environmentId':'" LOCAL "'}"), "id");
+    stage_queue_step (stage, REQUEST_LEASE_RELEASE_ENVIRONMENT, ACTOR_REGISTRY, BOX, "release",
+                      "{'environmentId':'" BOX "'}");
+    stage_serve (stage);
+    assert_state (stage, stuck, "cleanup");
+    assert_state (stage, live, "releasing");
+    assert_state (stage, open.subject, "releasing");
+    assert_state (stage, local, "active");
+    assert_string_equal (lease_row (stage, live).failure, "its environment was deleted");
+    const stage_sent_t *answer = stage_work (stage, ACTOR_REGISTRY, 0);
+    step_done_t done;
+    assert_ok (berth_unpack_own (&step_done_schema, answer->body, stage->arena, &done, &err), err);
+    assert_at (stage, done.result, "count", "2");
+    assert_at (stage, done.result, "more", "false");
+
+    //  Its row is gone; the lease's own is enough.
+    store_txn_t *txn;
+    letter_t close = lease_sent (stage, REQUEST_PLACE_CLOSE)->letter;
+    assert_ok (store_begin (stage->store, &txn, &err), err);
+    assert_ok (environment_del (txn, stage->arena, BOX, &err), err);
+    assert_ok (store_commit (&txn, &err), err);
+    stage_queue_done (stage, &close, true, "{}");
+    stage_serve (stage);
+    assert_state (stage, live, "released");
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         LEASE_TEST (test_backoff), LEASE_TEST (test_abandon), LEASE_TEST (test_abandon_active),
         LEASE_TEST (test_abandon_opening), LEASE_TEST (test_abandon_forbidden),
+        LEASE_TEST (test_release_environment),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

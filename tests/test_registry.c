@@ -409,7 +409,8 @@ test_delete (void **state)
                                      ID1 "'}");
     assert_int_equal (err.code, BERTH_CONFLICT);
     assert_string_equal (err.lease_id, ID2);
-    assert_string_equal (err.text, "1 lease of the environment is not settled: " ID2);
+    assert_string_equal (err.text, "1 lease of the environment is not settled: " ID2 " (releasing)");
+    assert_string_equal (err.cause, ID2 " releasing");
     assert_true (err.remedy [0]);
     held.state = lease_state_RELEASED;
     stage_put_lease (stage, &held);

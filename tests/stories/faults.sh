@@ -118,6 +118,16 @@ has "$(berth --json lease show "$given")" '"abandonedAt":'
 has "$(berth events --entity "$given")" environment.lease_abandoned
 await 10 eval '[ -z "$(place_of "$given")" ]'
 
+say "an environment in use is not deleted, unless forced: its leases close by their own rows"
+env_with busy '{"verb":"release","do":"fail","times":1}' >/dev/null
+held=$(berth --json lease acquire busy | field id)
+ends_with 5 berth env delete busy
+has "$output" "$held (active)"
+ends_with 0 berth env delete busy --force
+ends_with 10 berth env show busy
+await 20 eval '[ "$(state_of "$held")" = released ]'
+same '' "$(place_of "$held")"
+
 say "realize fails, lies, loses: the run says so, and its place is closed"
 mkdir "$here/work"
 echo text >"$here/work/file"
