@@ -20,6 +20,18 @@ s_text (berth_bytes_t bytes, unsigned flags, arena_t *arena)
     return berth_json_text (NULL, bytes, flags, arena);
 }
 
+//  Bytes that are a text are shown as one: only those may come back as something else.
+static bool
+s_holds_bytes (berth_bytes_t bytes)
+{
+    wire_t wire = wire_of (bytes);
+    wire_token_t token;
+    while (wire_next (&wire, &token) == 0)
+        if (token.type == WIRE_BIN)
+            return true;
+    return false;
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -44,6 +56,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     const char *text = s_text (bytes, BERTH_JSON_COMPACT, arena);
     FUZZ_MUST (berth_json_parse (text, strlen (text), arena, &again, &err) == 0, "%s: %s", err.text,
                text);
+    FUZZ_MUST (s_holds_bytes (bytes) || (again.size == bytes.size
+               && memcmp (again.data, bytes.data, bytes.size) == 0), "%s means something else", text);
     const char *second = s_text (again, BERTH_JSON_COMPACT, arena);
     FUZZ_MUST (strcmp (text, second) == 0, "%s became %s", text, second);
     const char *pretty = s_text (bytes, BERTH_JSON_PRETTY, arena);

@@ -282,6 +282,20 @@ machine_write_file (int number, const void *data, size_t size)
     return done;
 }
 
+ssize_t
+machine_read_file (int number, void *data, size_t size)
+{
+    fd_t *fd = machine_fd (number);
+    FUZZ_MUST (fd && fd->kind == FD_FILE, "descriptor %d is read, which is no file", number);
+    const node_t *node = &s_nodes [fd->node];
+    size_t left = fd->position < node->size ? node->size - fd->position : 0;
+    size_t part = size < left ? size : left;
+    if (part)
+        memcpy (data, node->data + fd->position, part);
+    fd->position += part;
+    return (ssize_t) part;
+}
+
 static node_t *
 s_file (int number)
 {

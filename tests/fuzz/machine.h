@@ -57,8 +57,9 @@ int machine_fd_new (fd_kind_t kind, size_t of);
 extern void (*machine_closed) (fd_t *fd);
 //  A descriptor of /dev/null.
 extern int (*machine_special) (void);
-//  write (2) on a file.
+//  write (2) and read (2) on a file.
 ssize_t machine_write_file (int fd, const void *data, size_t size);
+ssize_t machine_read_file (int fd, void *data, size_t size);
 
 //  What lies behind a descriptor that is no file, seen from the program that is tested.
 typedef enum {

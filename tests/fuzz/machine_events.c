@@ -225,6 +225,13 @@ __wrap_berth_wall_ms (void)
     return 1778491800000 + machine_now_ms;
 }
 
+const char *__wrap_berth_boot_id (void);
+const char *
+__wrap_berth_boot_id (void)
+{
+    return "played";
+}
+
 //  ---- bytes
 
 static ssize_t
@@ -267,7 +274,9 @@ s_write (int number, const void *data, size_t size)
 
 WRAP (ssize_t, read, (int fd, void *data, size_t size))
 {
-    return machine_on && fd >= FD_FIRST ? s_read (fd, data, size) : __real_read (fd, data, size);
+    if (!machine_on || fd < FD_FIRST)
+        return __real_read (fd, data, size);
+    return machine_object_of (fd) ? s_read (fd, data, size) : machine_read_file (fd, data, size);
 }
 
 WRAP (ssize_t, write, (int fd, const void *data, size_t size))

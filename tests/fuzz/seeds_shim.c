@@ -143,6 +143,27 @@ s_told (unsigned piece)
     seed_write ("link", name, seed.data, seed.size - (piece == 5 ? 9 : 0));
 }
 
+//  What a shim leaves behind: of a boot before, of a shim that is gone, of one that lives.
+static void
+s_record (unsigned kind)
+{
+    seed_t seed = { 0 };
+    own (arena) arena = arena_new ();
+    char name [40];
+    shim_record_t record = {
+        .v = SHIM_VERSION, .place = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", .generation = 7,
+        .boot = kind ? "played" : "another", .pid = 44, .start = kind == 2 ? 44 : 9,
+        .walls_pid = 45, .walls_start = 45, .ends_by = "cgroup2", .cgroup = "berth-x/1",
+        .v2 = "/sys/fs/cgroup/berth-x/1", .memory = "", .pids = "",
+        .socket = { (const uint8_t *) "/m/socket", 9 },
+    };
+    berth_bytes_t frame = berth_pack (&shim_record_schema, &record, arena);
+    seed_number (&seed, kind, 1);
+    seed_add (&seed, frame.data, frame.size);
+    snprintf (name, sizeof name, "record-%u", kind);
+    seed_write ("link", name, seed.data, seed.size);
+}
+
 void
 seeds_shim (void)
 {
@@ -150,4 +171,6 @@ seeds_shim (void)
         s_talk (kind);
     for (unsigned piece = 0; piece < 8; piece++)
         s_told (piece);
+    for (unsigned kind = 0; kind < 3; kind++)
+        s_record (kind);
 }
