@@ -256,6 +256,7 @@ leases_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = LEASES_MAGIC;
     self->context = context;
+    self->rows = arena_new ();
     self->next_ms = 0;              //  The first tick finds out
     static const actor_spec_t spec = {
         .code = ACTOR_LEASES, .handlers = s_handlers, .tick = leases_tick, .next_ms = s_next_ms,
@@ -273,6 +274,7 @@ leases_destroy (leases_t **self_p)
         return;
     CHECK (self, LEASES_MAGIC);
     actor_destroy (&self->actor);
+    arena_destroy (&self->rows);
     self->magic = 0;
     free (self);
     *self_p = NULL;

@@ -16,6 +16,7 @@ struct leases {
     actor_t *actor;
     int64_t started_ms;             //  Wall clock; a start counts as use of every lease
     int64_t next_ms;                //  When the next tick is due, monotonic; never too late
+    arena_t *rows;                  //  Of one row at a time, where there are many
     int64_t forget_ms;              //  When to look for settled leases that may go
     char forget_after [128];        //  Behind which of them; "" for the oldest
 };

@@ -167,29 +167,37 @@ s_expire_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t 
     return 0;
 }
 
+//  Rows are read one by one into `rows`, which is emptied behind each unless it is the request's own:
+//  there may be a million, and what is kept of each meanwhile is its id.
 static int
 s_each_live (const request_t *req, store_txn_t *txn, lease_state_t state,
              int (*each) (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
                           lease_t *lease, berth_error_t *err),
-             leases_t *self, effects_t *fx, berth_error_t *err)
+             leases_t *self, arena_t *rows, effects_t *fx, berth_error_t *err)
 {
-    store_key_t prefix = { 0 };
+    typedef struct { char text [BERTH_ID_SIZE]; } lease_name_t;
+    store_key_t prefix = { 0 }, key;
     key_byte (&prefix, (uint8_t) state);
     //  First look, then change: a walk does not survive writes to its index.
     size_t room = (size_t) index_entries (txn, INDEX_LEASE_LIVE, &prefix), count = 0;
-    lease_t *leases = arena_array (req->arena, room + 1, lease_t);
+    lease_name_t *ids = arena_array (req->arena, room + 1, lease_name_t);
     store_walk_t walk;
     if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
         return -1;
     int rc = 0;
-    while (count < room && (rc = walk_next (&walk, req->arena, &leases [count], err)) == 0)
-        count++;
+    while (count < room && (rc = walk_next_key (&walk, &key, err)) == 0)
+        key_last_id (&key, ids [count++].text);
     walk_end (&walk);
     if (PLANTED ("lease-forgotten") && count > 1)
         count--;
-    for (size_t index = 0; rc >= 0 && index < count; index++)
-        if (each (self, req, txn, fx, &leases [index], err))
+    for (size_t index = 0; rc >= 0 && index < count; index++) {
+        lease_t lease;
+        if (lease_get (txn, rows, ids [index].text, &lease, err)
+            || each (self, req, txn, fx, &lease, err))
             return -1;
+        if (rows != req->arena)
+            arena_clear (rows);
+    }
     return rc < 0 ? -1 : 0;
 }
 
@@ -214,7 +222,7 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
     leases_t *self = me;
     self->next_ms = INT64_MAX;
     if (s_expire_due (self, req, txn, fx, err)
-        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, fx, err)) {
+        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, req->arena, fx, err)) {
         self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
         return -1;
     }
@@ -245,7 +253,7 @@ s_take_up_pending (leases_t *self, const request_t *req, store_txn_t *txn, effec
 {
     s_rebase (self, req, lease);
     leases_send_open (req, fx, lease, "open");
-    return lease_put (txn, req->arena, lease, err);
+    return lease_put (txn, self->rows, lease, err);
 }
 
 static int
@@ -258,7 +266,7 @@ s_take_up_active (leases_t *self, const request_t *req, store_txn_t *txn, effect
         leases_send_open (req, fx, lease, "place");
     else if (lease->place == place_state_OPEN)
         leases_send_open (req, fx, lease, "resume");
-    return before_ms != lease->deadline_mono_ms ? lease_put (txn, req->arena, lease, err) : 0;
+    return before_ms != lease->deadline_mono_ms ? lease_put (txn, self->rows, lease, err) : 0;
 }
 
 static int
@@ -279,9 +287,9 @@ leases_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
     self->started_ms = req->now_ms;
     if (PLANTED ("work-forgotten"))
         return 0;
-    if (s_each_live (req, txn, lease_state_PENDING, s_take_up_pending, self, fx, err)
-        || s_each_live (req, txn, lease_state_ACTIVE, s_take_up_active, self, fx, err)
-        || s_each_live (req, txn, lease_state_RELEASING, s_take_up_releasing, self, fx, err))
+    if (s_each_live (req, txn, lease_state_PENDING, s_take_up_pending, self, self->rows, fx, err)
+        || s_each_live (req, txn, lease_state_ACTIVE, s_take_up_active, self, self->rows, fx, err)
+        || s_each_live (req, txn, lease_state_RELEASING, s_take_up_releasing, self, self->rows, fx, err))
         return -1;
     return 0;
 }
@@ -299,6 +307,6 @@ leases_release_all (void *me, const request_t *req, store_txn_t *txn, effects_t 
                     berth_error_t *err)
 {
     leases_t *self = me;
-    return s_each_live (req, txn, lease_state_PENDING, s_give_up, self, fx, err)
-        || s_each_live (req, txn, lease_state_ACTIVE, s_give_up, self, fx, err) ? -1 : 0;
+    return s_each_live (req, txn, lease_state_PENDING, s_give_up, self, req->arena, fx, err)
+        || s_each_live (req, txn, lease_state_ACTIVE, s_give_up, self, req->arena, fx, err) ? -1 : 0;
 }

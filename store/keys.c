@@ -51,6 +51,13 @@ key_down (store_key_t *self, uint64_t number)
 }
 
 void
+key_last_id (const store_key_t *self, char ret_id [BERTH_ID_SIZE])
+{
+    ENSURE (self->size >= 16);
+    berth_id_text (self->data + self->size - 16, ret_id);
+}
+
+void
 key_to_text (const store_key_t *self, char *text, size_t size)
 {
     ENSURE (size > 2 * self->size);

@@ -3,6 +3,7 @@
 #ifndef BERTH_KEYS_H_INCLUDED
 #define BERTH_KEYS_H_INCLUDED
 
+#include "ids.h"
 #include "base.h"
 
 enum { STORE_KEY_MAX = 511 };       //  LMDB's own limit
@@ -20,6 +21,9 @@ void key_text (store_key_t *self, const char *text);
 void key_up (store_key_t *self, uint64_t number);           //  Smaller first
 void key_down (store_key_t *self, uint64_t number);         //  Larger first
 void key_bytes (store_key_t *self, const void *data, size_t size);
+
+//  The id that a key ends with: that of its row.
+void key_last_id (const store_key_t *self, char ret_id [BERTH_ID_SIZE]);
 
 //  As text for cursors, and back (0, or -1 if it is none of ours). text: 2 * size + 1 bytes.
 void key_to_text (const store_key_t *self, char *text, size_t size);

@@ -82,6 +82,18 @@ test_text_and_back (void **state)
 }
 
 static void
+test_last_id (void **state)
+{
+    (void) state;
+    store_key_t key = { 0 };
+    char id [BERTH_ID_SIZE];
+    key_byte (&key, 7);
+    key_id (&key, "01890000-0000-7000-8000-0000000000e1");
+    key_last_id (&key, id);
+    assert_string_equal (id, "01890000-0000-7000-8000-0000000000e1");
+}
+
+static void
 test_not_a_text (void **state)
 {
     (void) state;
@@ -103,7 +115,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_numbers_sort), cmocka_unit_test (test_texts_sort),
         cmocka_unit_test (test_pieces), cmocka_unit_test (test_text_and_back),
-        cmocka_unit_test (test_not_a_text),
+        cmocka_unit_test (test_not_a_text), cmocka_unit_test (test_last_id),
     };
     return cmocka_run_group_tests_name ("keys", tests, NULL, NULL);
 }
