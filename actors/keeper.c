@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "log.h"
+#include "retries.h"
 #include "spool.h"
 
 #include <limits.h>
@@ -207,13 +208,11 @@ s_drop (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     return 0;
 }
 
-//  ---- the log
+//  ---- the log, and keys
 
 static int
-s_trim (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+s_trim (keeper_t *self, const request_t *req, store_txn_t *txn, berth_error_t *err)
 {
-    (void) fx;
-    keeper_t *self = me;
     const retention_t *retention = &self->context->retention;
     size_t removed;
     int64_t oldest_ms;
@@ -226,10 +225,35 @@ s_trim (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     return 0;
 }
 
+//  Idempotency keys, which otherwise go only as new ones come.
+static int
+s_forget_keys (keeper_t *self, const request_t *req, store_txn_t *txn, berth_error_t *err)
+{
+    static const retention_t s_kept = { .kept_ms = { [KEPT_ACTIVITY] = RETRIES_KEPT_MS } };
+    size_t removed;
+    int64_t oldest_ms;
+    if (retries_trim (txn, req->now_ms, BERTH_RETENTION_TURN, &removed, &oldest_ms, err))
+        return -1;
+    self->keys_ms = retention_next (&s_kept, KEPT_ACTIVITY, req->now_ms, req->mono_ms, oldest_ms,
+                                    removed > 0);
+    return 0;
+}
+
+static int
+s_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) fx;
+    keeper_t *self = me;
+    if (self->trim_ms <= req->mono_ms && s_trim (self, req, txn, err))
+        return -1;
+    return self->keys_ms <= req->mono_ms ? s_forget_keys (self, req, txn, err) : 0;
+}
+
 static int64_t
 s_next_ms (void *me)
 {
-    return ((keeper_t *) me)->trim_ms;
+    const keeper_t *self = me;
+    return self->trim_ms < self->keys_ms ? self->trim_ms : self->keys_ms;
 }
 
 //  ---- the actor
@@ -256,7 +280,7 @@ keeper_new (const context_t *context, berth_error_t *err)
     self->backup = (job_t) { .keeper = self, .subject = "backup", .run = job_backup };
     self->trim_ms = context->retention.kept_ms [KEPT_ACTIVITY] ? 0 : INT64_MAX;
     static const actor_spec_t spec = {
-        .code = ACTOR_STORE, .handlers = s_handlers, .tick = s_trim, .next_ms = s_next_ms, .fd = -1,
+        .code = ACTOR_STORE, .handlers = s_handlers, .tick = s_tick, .next_ms = s_next_ms, .fd = -1,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;

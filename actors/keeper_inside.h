@@ -29,6 +29,7 @@ struct keeper {
     atomic_bool stopping;
     job_t check, backup;
     int64_t trim_ms;                //  When to trim the log, monotonic
+    int64_t keys_ms;                //  When to forget old idempotency keys, monotonic
     int64_t look_ms;                //  When to look how much room there is
     int fill;                       //  As it was said last
 };

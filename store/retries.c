@@ -10,7 +10,7 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { HASH = 16, HEAD = 8 + HASH + 1, SWEEP = 4 };
+enum { HASH = 16, HEAD = 8 + HASH + 1, SWEEP = 4, SWEEP_MOST = 256 };
 enum { KIND_SUBJECT, KIND_REPLY, KIND_ROW };
 
 //  Hashed: the four texts together may be longer than a key.
@@ -86,43 +86,67 @@ retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_
     return 0;
 }
 
-//  A few of the oldest, if they are too old or too many.
+//  The oldest, at most `most` (SWEEP_MOST): those that are too old, or all of them if `many`.
 static int
-s_sweep (store_txn_t *txn, int64_t now_ms, berth_error_t *err)
+s_sweep (store_txn_t *txn, int64_t now_ms, bool many, size_t most, size_t *ret_count,
+         int64_t *ret_oldest_ms, berth_error_t *err)
 {
-    MDB_stat stat;
     MDB_cursor *cursor;
-    int rc = mdb_stat (txn->txn, store_dbi (txn, DB_KEYS), &stat);
-    if (rc == 0)
-        rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_KEYS), &cursor);
+    int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_KEYS), &cursor);
     if (rc)
         return store_fail (err, rc, "forgetting keys");
-    bool many = stat.ms_entries / 2 > store_keys_max (txn);
-    store_key_t from = { 0 }, gone [SWEEP];
+    uint8_t gone [SWEEP_MOST][9 + RETRIES_SCOPE_SIZE];
     size_t count = 0;
+    store_key_t from = { 0 };
     key_byte (&from, 't');
     MDB_val at = { from.size, from.data }, value;
+    *ret_oldest_ms = INT64_MAX;
     rc = mdb_cursor_get (cursor, &at, &value, MDB_SET_RANGE);
-    while (rc == 0 && count < SWEEP && at.mv_size > 9) {
+    while (rc == 0 && at.mv_size == sizeof gone [0]) {
         const uint8_t *data = at.mv_data;
         uint64_t at_ms = 0;
         for (int index = 1; index <= 8; index++)
             at_ms = at_ms << 8 | data [index];
-        if (!many && now_ms - (int64_t) at_ms <= RETRIES_KEPT_MS)
+        if (count == most || (!many && now_ms - (int64_t) at_ms <= RETRIES_KEPT_MS)) {
+            *ret_oldest_ms = (int64_t) at_ms;
             break;
-        gone [count] = (store_key_t) { 0 };
-        key_bytes (&gone [count++], data, at.mv_size);
+        }
+        memcpy (gone [count++], data, sizeof gone [0]);
         rc = mdb_cursor_get (cursor, &at, &value, MDB_NEXT);
     }
     mdb_cursor_close (cursor);
     for (size_t index = 0; index < count; index++) {
-        store_key_t key = { 0 };
+        store_key_t key = { 0 }, by_age = { 0 };
         key_byte (&key, 'k');
-        key_bytes (&key, gone [index].data + 9, gone [index].size - 9);
-        if (store_raw_del (txn, DB_KEYS, &gone [index], err) || store_raw_del (txn, DB_KEYS, &key, err))
+        key_bytes (&key, gone [index] + 9, RETRIES_SCOPE_SIZE);
+        key_bytes (&by_age, gone [index], sizeof gone [index]);
+        if (store_raw_del (txn, DB_KEYS, &by_age, err) || store_raw_del (txn, DB_KEYS, &key, err))
             return -1;
     }
+    *ret_count = count;
     return 0;
+}
+
+//  A new one comes: a few old ones go.
+static int
+s_make_room (store_txn_t *txn, int64_t now_ms, berth_error_t *err)
+{
+    MDB_stat stat;
+    int rc = mdb_stat (txn->txn, store_dbi (txn, DB_KEYS), &stat);
+    if (rc)
+        return store_fail (err, rc, "forgetting keys");
+    size_t count;
+    int64_t oldest_ms;
+    return s_sweep (txn, now_ms, stat.ms_entries / 2 > store_keys_max (txn), SWEEP, &count, &oldest_ms,
+                    err);
+}
+
+int
+retries_trim (store_txn_t *txn, int64_t now_ms, size_t most, size_t *ret_removed,
+              int64_t *ret_oldest_ms, berth_error_t *err)
+{
+    return s_sweep (txn, now_ms, false, most < SWEEP_MOST ? most : SWEEP_MOST, ret_removed,
+                    ret_oldest_ms, err);
 }
 
 //  A key that is remembered anew must not be swept at its first age.
@@ -158,7 +182,7 @@ retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_b
     retry_scope (scope, bytes);
     store_key_t key = s_key (bytes), by_age = s_age_key (bytes, now_ms);
     return s_forget_age (txn, bytes, err)
-        || s_sweep (txn, now_ms, err)
+        || s_make_room (txn, now_ms, err)
         || store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { value, HEAD + size }, err)
         || store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { value, 0 }, err) ? -1 : 0;
 }

@@ -2,8 +2,8 @@
 //
 //  Scoped by (principal, company, type, key). Written in the transaction of the request's first
 //  row, and of what it waited for, by the kit of actors only (and by `leases` for a return, which
-//  is settled there). Kept RETRIES_KEPT_MS, at most store_set_keys_max of them: older ones make
-//  room as new ones come.
+//  is settled there). Kept RETRIES_KEPT_MS, at most store_set_keys_max of them: older ones go
+//  as new ones come, and by retries_trim.
 
 #ifndef BERTH_RETRIES_H_INCLUDED
 #define BERTH_RETRIES_H_INCLUDED
@@ -42,5 +42,10 @@ int retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, ber
 //  or has its reply.
 int retry_settle (store_txn_t *txn, arena_t *arena, const uint8_t scope [RETRIES_SCOPE_SIZE],
                   berth_bytes_t reply, berth_error_t *err);
+
+//  Removes keys that are too old, the oldest first, at most `most` (256). *ret_oldest_ms is the time of
+//  the oldest that stays, INT64_MAX if there is none.
+int retries_trim (store_txn_t *txn, int64_t now_ms, size_t most, size_t *ret_removed,
+                  int64_t *ret_oldest_ms, berth_error_t *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "ids.h"
 #include "keeper.h"
+#include "retries.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -230,6 +231,31 @@ test_trim (void **state)
     store_txn_destroy (&txn);
 }
 
+//  Keys go by their age, also where no new ones come and the log is kept for ever.
+static void
+test_keys_go (void **state)
+{
+    scene_t *self = *state;
+    stage_t *stage = self->stage;
+    berth_error_t err = { 0 };
+    store_txn_t *txn;
+    stage->actor = keeper_kit (self->keeper);
+    stage->now_ms = 1700000000000;
+    const retry_scope_t old = { "p", "acme", "t", "old" }, young = { "p", "acme", "t", "young" };
+    retry_t retry = { .subject = "x" };
+    int64_t old_ms = stage->now_ms - RETRIES_KEPT_MS - 1, young_ms = stage->now_ms;
+    assert_ok (store_begin (stage->store, &txn, &err), err);
+    assert_ok (retry_put (txn, stage->arena, &young, BYTES_OF ("ask"), &retry, young_ms, &err), err);
+    assert_ok (retry_put (txn, stage->arena, &old, BYTES_OF ("ask"), &retry, old_ms, &err), err);
+    assert_ok (store_commit (&txn, &err), err);
+    stage_serve (stage);
+    //  As by a clock that was set back: what is still there would be found
+    assert_ok (store_read (stage->store, &txn, &err), err);
+    assert_int_equal (retry_find (txn, stage->arena, &old, BYTES_OF ("ask"), old_ms, &retry, &err), 1);
+    assert_int_equal (retry_find (txn, stage->arena, &young, BYTES_OF ("ask"), young_ms, &retry, &err), 0);
+    store_txn_destroy (&txn);
+}
+
 static void
 test_drop (void **state)
 {
@@ -255,7 +281,7 @@ main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_stat), TEST (test_check), TEST (test_check_is_shared), TEST (test_backup),
-        TEST (test_trim), TEST (test_drop),
+        TEST (test_trim), TEST (test_keys_go), TEST (test_drop),
     };
     return cmocka_run_group_tests_name ("keeper", tests, NULL, NULL);
 }

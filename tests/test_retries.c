@@ -209,13 +209,37 @@ test_old_ones_are_forgotten (void **state)
     }
 }
 
+//  Old ones go without new ones, so many at a time, and it is said when the next one is due.
+static void
+test_trim (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    char name [16];
+    for (int index = 0; index < 9; index++) {
+        snprintf (name, sizeof name, "k%d", index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+    }
+    size_t removed;
+    int64_t oldest_ms, then_ms = s_now + RETRIES_KEPT_MS + 7;
+    assert_ok (retries_trim (self->txn, then_ms, 4, &removed, &oldest_ms, &err), err);
+    assert_int_equal (removed, 4);
+    assert_int_equal (oldest_ms, s_now + 4);
+    assert_ok (retries_trim (self->txn, then_ms, 100, &removed, &oldest_ms, &err), err);
+    assert_int_equal (removed, 3);
+    assert_int_equal (oldest_ms, s_now + 7);
+    assert_ok (retries_trim (self->txn, then_ms + 2, 100, &removed, &oldest_ms, &err), err);
+    assert_int_equal (removed, 2);
+    assert_true (oldest_ms == INT64_MAX);
+}
+
 int
 main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_remembers), TEST (test_scopes), TEST (test_large_replies), TEST (test_settle), TEST (test_most),
-        TEST (test_age), TEST (test_old_ones_are_forgotten),
+        TEST (test_age), TEST (test_old_ones_are_forgotten), TEST (test_trim),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
