@@ -172,12 +172,25 @@ s_find (const registry_t *self, const char *name, berth_error_t *err)
     return NULL;
 }
 
+//  What keeps new leases away from it, if anything does.
+static int
+s_held (const request_t *req, store_txn_t *txn, provider_info_t *info, berth_error_t *err)
+{
+    hold_t hold = { .held = false };
+    if (hold_find (txn, req->arena, arena_printf (req->arena, "pause:%s", info->name), &hold, err))
+        return -1;
+    if (hold.held) {
+        info->status = "paused";
+        info->held_since = hold.since;
+        info->held_reason = hold.reason;
+    }
+    return 0;
+}
+
 int
 registry_provider_list (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
                         berth_error_t *err)
 {
-    (void) txn;
-    (void) err;
     registry_t *self = args;
     CHECK (self, REGISTRY_MAGIC);
     size_t count = 0;
@@ -189,6 +202,8 @@ registry_provider_list (void *args, const request_t *req, store_txn_t *txn, effe
         if (!registry_has (self->context, provider_at (index)))
             continue;
         provider_info_t info = s_info (self->context, provider_at (index), req->arena);
+        if (s_held (req, txn, &info, err))
+            return -1;
         size_t at = page.items.count++;
         for (; at && strcmp (items [at - 1].name, info.name) > 0; at--)     //  By name
             items [at] = items [at - 1];
@@ -202,7 +217,6 @@ int
 registry_provider_get (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
                        berth_error_t *err)
 {
-    (void) txn;
     registry_t *self = args;
     CHECK (self, REGISTRY_MAGIC);
     const provider_ref_t *ask = req->body;
@@ -210,6 +224,8 @@ registry_provider_get (void *args, const request_t *req, store_txn_t *txn, effec
     if (!provider)
         return -1;
     provider_info_t info = s_info (self->context, provider, req->arena);
+    if (s_held (req, txn, &info, err))
+        return -1;
     effects_reply (fx, req, &provider_info_schema, &info);
     return 0;
 }

@@ -41,11 +41,12 @@ s_endpoint (const char *text)
 static int
 s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) txn;
     const context_t *context = ((inspector_t *) me)->context;
     bool remote = req->letter->remote;      //  Folders of this machine are nothing to it
     store_stat_t stat;
-    if (store_stat (context->store, &stat, err))
+    hold_t drained = { .held = false };
+    if (store_stat (context->store, &stat, err)
+        || hold_find (txn, req->arena, "bus", &drained, err))
         return -1;
     bus_info_t info = {
         .instance = context->instance, .install = context->host.install_id,
@@ -57,6 +58,7 @@ s_info (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         .network_bus = s_endpoint (context->network_bus),
         .network_events = s_endpoint (context->network_events),
         .ephemeral = context->ephemeral, .test_providers = context->test_providers,
+        .drained_since = drained.since, .drained_by = drained.by, .drained_reason = drained.reason,
     };
     effects_reply (fx, req, &bus_info_schema, &info);
     return 0;
@@ -138,18 +140,25 @@ s_list_actors (const request_t *req, bus_stats_t *stats)
     stats->actors.count = count;
 }
 
-static void
-s_list_providers (const inspector_t *self, arena_t *arena, bus_stats_t *stats)
+static int
+s_list_providers (const inspector_t *self, arena_t *arena, store_txn_t *txn, bus_stats_t *stats,
+                  berth_error_t *err)
 {
     bus_provider_t *providers = arena_array (arena, self->parts.proxies_count + 1, bus_provider_t);
     size_t count = 0;
     for (size_t index = 0; index < self->parts.proxies_count; index++) {
+        hold_t hold = { .held = false };
         proxy_stats (self->parts.proxies [index], arena, &providers [count]);
+        if (hold_find (txn, arena, arena_printf (arena, "pause:%s", providers [count].name), &hold, err))
+            return -1;
+        if (hold.held)
+            providers [count].state = "paused";
         const provider_t *provider = provider_by_name (providers [count].name);
         count += !provider || !provider->for_tests || self->context->test_providers;
     }
     stats->providers.items = providers;
     stats->providers.count = count;
+    return 0;
 }
 
 //  Leases that have been on their way for longer than any step takes.
@@ -228,7 +237,8 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
     s_count_drops (self, req->arena, &stats);
     stats.companies.count = quota_top (self->parts.quotas, txn, req->arena, &stats.companies.items);
     s_list_actors (req, &stats);
-    s_list_providers (self, req->arena, &stats);
+    if (s_list_providers (self, req->arena, txn, &stats, err))
+        return -1;
     stats.faults.count = log_faults (req->arena, &stats.faults.items);
     if (s_list_stuck (req, txn, &stats, err))
         return -1;

@@ -238,6 +238,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     const provider_t *provider;
     if (s_environment (self, req, txn, ask, &env, &provider, err)
         || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err)
+        || leases_admit (self, req, txn, provider->name, env.id, err)
         || s_exclusive (req, txn, ask, env.policy, err)
         || lease_room (req, txn, ask->company, err))
         return -1;

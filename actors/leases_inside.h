@@ -68,6 +68,16 @@ int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn
                           berth_error_t *err);
 void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
 
+//  ---- leases_hold.c
+handler_fn leases_drain, leases_undrain, leases_pause, leases_unpause;
+//  May a new lease be taken of this provider, for this environment? To be asked where its row is made.
+//  Errors: provider_unavailable.
+int leases_admit (leases_t *self, const request_t *req, store_txn_t *txn, const char *provider,
+                  const char *env, berth_error_t *err);
+//  One entry about a hold, in the service's own log.
+int hold_note (const request_t *req, store_txn_t *txn, const hold_t *hold, action_t action,
+               const char *reason, berth_error_t *err);
+
 //  ---- leases_forget.c
 //  Settled leases that were kept long enough go; says when the next look is due.
 void leases_forget (leases_t *self, const request_t *req, store_txn_t *txn);

@@ -37,6 +37,10 @@
     X (WORKSPACE_RETURNED,   "workspace.returned",         "environment_lease") \
     X (EXEC_STARTED,         "exec.started",               "exec") \
     X (EXEC_ENDED,           "exec.ended",                 "exec") \
+    X (BUS_DRAINED,          "bus.drained",                "bus") \
+    X (BUS_UNDRAINED,        "bus.undrained",              "bus") \
+    X (PROVIDER_PAUSED,      "provider.paused",            "provider") \
+    X (PROVIDER_UNPAUSED,    "provider.unpaused",          "provider") \
     X (KEY_CREATED,          "key.created",                "key") \
     X (KEY_GRANTED,          "key.granted",                "key") \
     X (KEY_REVOKED,          "key.revoked",                "key")

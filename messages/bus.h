@@ -82,7 +82,10 @@ BERTH_MESSAGE (bus_pong, BUS_PONG);
     F (T, BYTES, network_events, "networkEvents", OPTIONAL, 512, "Endpoint of activity over TCP.") \
     F (T, STR,   server_key, "serverKey", OPTIONAL, 40, "Its public key, Z85: clients over TCP must know it.") \
     F (T, BOOL,  ephemeral, "ephemeral", REQUIRED, 0, "It ends with its owner.") \
-    F (T, BOOL,  test_providers, "testProviders", REQUIRED, 0, "fake and fault may be used.")
+    F (T, BOOL,  test_providers, "testProviders", REQUIRED, 0, "fake and fault may be used.") \
+    F (T, TIME,  drained_since, "drainedSince", OPTIONAL, 0, "Since when no new lease is taken.") \
+    F (T, STR,   drained_by, "drainedBy", OPTIONAL, 128, "Who said so.") \
+    F (T, STR,   drained_reason, "drainedReason", OPTIONAL, 256, "Why.")
 BERTH_MESSAGE (bus_info, BUS_INFO);
 
 #define BUS_ACTOR(F, T) \
@@ -102,7 +105,7 @@ BERTH_MESSAGE (bus_count, BUS_COUNT);
 
 #define BUS_PROVIDER(F, T) \
     F (T, STR,   name,      "name",      REQUIRED, 64, "The provider.") \
-    F (T, STR,   state,     "state",     REQUIRED, 32, "ready or unavailable.") \
+    F (T, STR,   state,     "state",     REQUIRED, 32, "ready, paused (no new lease is taken) or unavailable.") \
     F (T, U64,   calls,     "calls",     REQUIRED, 0, "Calls under way.") \
     F (T, U64,   failures,  "failures",  REQUIRED, 0, "Calls that failed since the start.") \
     F (T, STR,   last_error, "lastError", NULLABLE, 512, "The last failure.") \

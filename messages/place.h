@@ -36,10 +36,12 @@ enum { PROVIDER_CAPABILITIES (PROVIDER_CAN_) };
     F (T, STR,   name,      "name",      REQUIRED, 64, "Provider key.") \
     F (T, STR,   doc,       "description", REQUIRED, 512, "What it is.") \
     F (T, STR,   source,    "source",    REQUIRED, 16, "builtin or plugin.") \
-    F (T, STR,   status,    "status",    REQUIRED, 16, "ready, unavailable or unsupported (for tests only).") \
+    F (T, STR,   status,    "status",    REQUIRED, 16, "ready, paused (no new lease is taken), unavailable or unsupported (for tests only).") \
     F (T, STRS,  can,       "capabilities", REQUIRED, 32, "From the table of capabilities.") \
     F (T, U64,   concurrency, "concurrency", REQUIRED, 0, "Calls it takes at once.") \
     F (T, U64,   calls,     "calls",     OPTIONAL, 0, "Calls under way, where known.") \
+    F (T, TIME,  held_since, "heldSince", OPTIONAL, 0, "Since when no new lease is taken.") \
+    F (T, STR,   held_reason, "heldReason", OPTIONAL, 256, "Why.") \
     F (T, LIST (describe_field), config, "config", REQUIRED, 64, "Fields of its config.")
 BERTH_MESSAGE (provider_info, PROVIDER_INFO);
 

@@ -11,6 +11,7 @@
 #include "bus.h"
 #include "environment.h"
 #include "exec.h"
+#include "hold.h"
 #include "key.h"
 #include "lease.h"
 #include "place.h"
@@ -80,6 +81,8 @@ enum {
     X (PROVIDER_GET,         "provider.get",            provider_ref,        provider_info,     REGISTRY, ALL_,  READ | MODE_SHARED, "Show one provider.") \
     X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ | MODE_SHARED, "Try whether a provider works here.") \
     X (PROVIDER_VALIDATE,    "provider.validateConfig", provider_config,     provider_valid,    REGISTRY, WORK_, READ | MODE_SHARED, "Would a provider take this config?") \
+    X (PROVIDER_PAUSE,       "provider.pause",          provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take no new lease of a provider; what runs there goes on. It stays so over a restart.") \
+    X (PROVIDER_UNPAUSE,     "provider.unpause",        provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take leases of a provider again.") \
     X (WORKSPACE_CREATE,     "workspace.create",        workspace_create,    workspace,         REALIZER, WORK_, WRITE, "Make the record of an execution workspace.") \
     X (WORKSPACE_GET,        "workspace.get",           workspace_ref,       workspace,         READER,   ALL_,  READ,  "Show one workspace.") \
     X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    READER,   ALL_,  READ,  "List workspaces, last used first.") \
@@ -123,6 +126,8 @@ enum {
     X (BUS_INFO,             "bus.info",                nothing,             bus_info,          BUS,      ALL_,  READ | MODE_SHARED, "What this service is.") \
     X (BUS_STATS,            "bus.stats",               nothing,             bus_stats,         BUS,      ALL_,  READ | MODE_SHARED, "What goes on in it.") \
     X (BUS_DESCRIBE,         "bus.describe",            nothing,             bus_description,   BUS,      ALL_,  READ | MODE_SHARED, "The protocol as data.") \
+    X (BUS_DRAIN,            "bus.drain",               bus_drain,           hold,              LEASES,   OPERATOR, WRITE, "Take no new lease; what runs goes on. It stays so over a restart.") \
+    X (BUS_UNDRAIN,          "bus.undrain",             bus_drain,           hold,              LEASES,   OPERATOR, WRITE, "Take leases again.") \
     X (BUS_SHUTDOWN,         "bus.shutdown",            bus_shutdown,        nothing,           BUS,      OPERATOR, READ, "Stop the service; places stay for the next start unless release is set.") \
     X (STREAM_CREDIT,        "stream.credit",           stream_credit,       nothing,           FRONT,    ALL_,  READ | MODE_SHARED, "Grant a stream more bytes; 0 says: still here.") \
     X (STREAM_CANCEL,        "stream.cancel",           stream_cancel,       nothing,           FRONT,    ALL_,  READ | MODE_SHARED, "End a stream.") \

@@ -53,6 +53,13 @@ BERTH_SCHEMA (workspace_return, WORKSPACE_RETURN_ASK, 0, "What to bring home.");
 BERTH_SCHEMA (workspace_change, WORKSPACE_CHANGE, 0, "One difference.");
 BERTH_SCHEMA (workspace_returned, WORKSPACE_RETURNED, 0, "What came home.");
 
+//  hold.h
+BERTH_ENUM_TABLE (hold_kind, HOLD_KIND);
+BERTH_SCHEMA (hold, HOLD, SCHEMA_ROW, "What keeps new leases away.");
+BERTH_SCHEMA (bus_drain, BUS_DRAIN, 0, "Why.");
+BERTH_SCHEMA (provider_pause, PROVIDER_PAUSE, 0, "Which provider, and why.");
+BERTH_SCHEMA (hold_details, HOLD_DETAILS, SCHEMA_ROW, "Of a hold's entries in the log.");
+
 //  lease.h
 BERTH_ENUM_TABLE (lease_status, LEASE_STATUS);
 BERTH_ENUM_TABLE (lease_state, LEASE_STATE);
@@ -229,6 +236,7 @@ static const berth_schema_t *const s_schemas [] = {
     &workspace_schema, &workspace_config_schema, &workspace_create_schema,
     &workspace_update_schema, &workspace_ref_schema, &workspace_list_schema,
     &workspace_page_schema, &realized_workspace_schema, &workspace_progress_schema,
+    &hold_schema, &bus_drain_schema, &provider_pause_schema, &hold_details_schema,
     &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,

@@ -151,6 +151,7 @@ static const struct {
 } s_phases [] = {
     { "environments", PHASE_WALK, DB_ENVIRONMENTS, s_look_at_row },
     { "principals", PHASE_WALK, DB_PRINCIPALS, s_look_at_row },
+    { "holds", PHASE_WALK, DB_HOLDS, s_look_at_row },
     { "workspaces", PHASE_WALK, DB_WORKSPACES, s_look_at_row },
     { "leases", PHASE_WALK, DB_LEASES, s_look_at_row },
     { "runs", PHASE_WALK, DB_RUNS, s_look_at_row },

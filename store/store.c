@@ -13,7 +13,8 @@ static const char *const s_names [DB_COUNT] = {
     [DB_LEASES] = "leases", [DB_RUNS] = "runs", [DB_EXECS] = "execs", [DB_INDEX] = "index",
     [DB_ACTIVITY] = "activity", [DB_HEADS] = "heads",
     [DB_FINDER] = "finder", [DB_FLOORS] = "floors", [DB_KEYS] = "keys", [DB_USAGE] = "usage",
-    [DB_PRINCIPALS] = "principals"
+    [DB_PRINCIPALS] = "principals",
+    [DB_HOLDS] = "holds"
 };
 
 int

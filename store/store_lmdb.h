@@ -18,7 +18,7 @@
 //  the first entry that is kept.
 typedef enum {
     DB_MAIN, DB_META, DB_ENVIRONMENTS, DB_WORKSPACES, DB_LEASES, DB_RUNS, DB_EXECS, DB_INDEX, DB_ACTIVITY,
-    DB_HEADS, DB_FINDER, DB_FLOORS, DB_KEYS, DB_USAGE, DB_PRINCIPALS, DB_COUNT
+    DB_HEADS, DB_FINDER, DB_FLOORS, DB_KEYS, DB_USAGE, DB_PRINCIPALS, DB_HOLDS, DB_COUNT
 } store_db_t;
 
 //  The end of a company's activity.

@@ -162,6 +162,32 @@ principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *re
 }
 
 int
+hold_find (store_txn_t *txn, arena_t *arena, const char *id, hold_t *ret_row, berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    hold_t row;
+    key_text (&key, id);
+    int rc = s_get (txn, arena, TABLE_HOLDS, &key, &row, err);
+    if (rc == 0)
+        *ret_row = row;
+    return rc < 0 ? -1 : 0;
+}
+
+int
+hold_put (store_txn_t *txn, arena_t *arena, const hold_t *row, berth_error_t *err)
+{
+    return s_put (txn, arena, TABLE_HOLDS, row, err);
+}
+
+int
+hold_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    key_text (&key, id);
+    return s_del (txn, arena, TABLE_HOLDS, &key, err);
+}
+
+int
 environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err)
 {
     return s_put (txn, arena, TABLE_ENVIRONMENTS, row, err);

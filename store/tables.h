@@ -16,7 +16,8 @@
     X (LEASES,       lease,       LEASES,   "leases, settled ones too") \
     X (RUNS,         run,         RUNS,     "what the bus knows of runs") \
     X (EXECS,        exec,        EXECS,    "execs, ended ones too") \
-    X (PRINCIPALS,   principal,   KEYS,     "who may ask, with its public key")
+    X (PRINCIPALS,   principal,   KEYS,     "who may ask, with its public key") \
+    X (HOLDS,        hold,        LEASES,   "what keeps new leases away")
 
 #define STORE_INDEXES(X) \
 /*     index                table         its key                                         used by */ \
@@ -39,7 +40,8 @@
     X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention") \
     X (PRINCIPAL_LIST,      PRINCIPALS,   "name",                                         "key.list, start") \
     X (PRINCIPAL_BY_KEY,    PRINCIPALS,   "public key",                                   "key.new") \
-    X (ENVIRONMENT_DELETING, ENVIRONMENTS, "of those that are being deleted",             "start")
+    X (ENVIRONMENT_DELETING, ENVIRONMENTS, "of those that are being deleted",             "start") \
+    X (HOLD_LIST,           HOLDS,        "id",                                           "stats")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -61,6 +63,8 @@ int lease_get (store_txn_t *txn, arena_t *arena, const char *id, lease_t *ret_ro
 int exec_get (store_txn_t *txn, arena_t *arena, const char *id, exec_t *ret_row, berth_error_t *err);
 int run_get (store_txn_t *txn, arena_t *arena, const char *company, const char *id, run_t *ret_row,
              berth_error_t *err);
+//  What keeps new leases away: fills *ret_row if it is there, else leaves it alone; 0 in both cases.
+int hold_find (store_txn_t *txn, arena_t *arena, const char *id, hold_t *ret_row, berth_error_t *err);
 int principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *ret_row,
                    berth_error_t *err);
 
@@ -70,10 +74,12 @@ int workspace_put (store_txn_t *txn, arena_t *arena, const workspace_t *row, ber
 int lease_put (store_txn_t *txn, arena_t *arena, const lease_t *row, berth_error_t *err);
 int exec_put (store_txn_t *txn, arena_t *arena, const exec_t *row, berth_error_t *err);
 int run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *err);
+int hold_put (store_txn_t *txn, arena_t *arena, const hold_t *row, berth_error_t *err);
 int principal_put (store_txn_t *txn, arena_t *arena, const principal_t *row, berth_error_t *err);
 
 //  Removes a row and its index entries; what is gone is fine.
 int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int hold_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int lease_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int exec_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int run_del (store_txn_t *txn, arena_t *arena, const char *company, const char *id,

@@ -44,6 +44,12 @@ s_principal_key (const void *row, store_key_t *key)
     key_text (key, ((const principal_t *) row)->id);
 }
 
+static void
+s_hold_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const hold_t *) row)->id);
+}
+
 //  ---- keys of indexes: false leaves the row out
 
 static bool
@@ -211,7 +217,7 @@ s_exec_output (const void *row, store_key_t *key)
 
 //  The row's own key is all of it.
 static bool
-s_principal_list (const void *row, store_key_t *key)
+s_by_itself (const void *row, store_key_t *key)
 {
     (void) row;
     (void) key;
@@ -234,6 +240,7 @@ const table_row_t store_tables [TABLE_COUNT] = {
     [TABLE_RUNS]         = { &run_schema, DB_RUNS, s_run_key, "run" },
     [TABLE_EXECS]        = { &exec_schema, DB_EXECS, s_exec_key, "exec" },
     [TABLE_PRINCIPALS]   = { &principal_schema, DB_PRINCIPALS, s_principal_key, "key" },
+    [TABLE_HOLDS]        = { &hold_schema, DB_HOLDS, s_hold_key, "hold" },
 };
 
 const index_row_t store_indexes [INDEX_COUNT] = {
@@ -254,9 +261,10 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_EXEC_LIVE]            = { TABLE_EXECS, s_exec_live },
     [INDEX_EXEC_ENDED]           = { TABLE_EXECS, s_exec_ended },
     [INDEX_EXEC_OUTPUT]          = { TABLE_EXECS, s_exec_output },
-    [INDEX_PRINCIPAL_LIST]       = { TABLE_PRINCIPALS, s_principal_list },
+    [INDEX_PRINCIPAL_LIST]       = { TABLE_PRINCIPALS, s_by_itself },
     [INDEX_PRINCIPAL_BY_KEY]     = { TABLE_PRINCIPALS, s_principal_by_key },
     [INDEX_ENVIRONMENT_DELETING] = { TABLE_ENVIRONMENTS, s_environment_deleting },
+    [INDEX_HOLD_LIST]            = { TABLE_HOLDS, s_by_itself },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

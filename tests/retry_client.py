@@ -165,6 +165,15 @@ ROWS = [
     Row("key.grant", lambda s: {"keyId": s.principal(), "roles": ["observer"]}, ["key.granted"],
         log="~service"),
     Row("key.revoke", lambda s: {"keyId": s.principal()}, ["key.revoked"], log="~service"),
+    # What is drained is let in again by the next row.
+    Row("bus.drain", lambda s: s.ask("bus.undrain", {}) and {"reason": new_id()}, ["bus.drained"],
+        log="~service"),
+    Row("bus.undrain", lambda s: s.ask("bus.drain", {}) and {"reason": new_id()},
+        ["bus.undrained"], log="~service"),
+    Row("provider.pause", lambda s: s.ask("provider.unpause", {"provider": "fake"}) and {
+        "provider": "fake", "reason": new_id()}, ["provider.paused"], log="~service"),
+    Row("provider.unpause", lambda s: s.ask("provider.pause", {"provider": "fake"}) and {
+        "provider": "fake", "reason": new_id()}, ["provider.unpaused"], log="~service"),
     Row("exec.start", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease(), args=["-c", "seq 20000"]), exec_ran()),
@@ -203,7 +212,9 @@ class Case:
     def entries(self, bus):
         entries = log_of(bus, self.row.log or self.scene.company)
         if self.row.log:
-            entries = [entry for entry in entries if entry["entityId"] == self.body["keyId"]]
+            entries = [entry for entry in entries if self.body.get("reason") and
+                       self.body["reason"] == entry["details"].get("reason")
+                       or entry["entityId"] == self.body.get("keyId")]
         return [entry["action"] for entry in entries[self.before:]]
 
     def settled(self, bus):

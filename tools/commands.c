@@ -85,6 +85,10 @@ static const command_t s_commands [] = {
     ASK ("provider show", PROVIDER_ARG, PROVIDER_GET, provider_ref, "Show a provider and its config"),
     ASK ("provider probe", PROVIDER_ARG, PROVIDER_PROBE, provider_config, "Try whether a provider works here"),
 
+    ASK ("provider pause", PROVIDER_ARG, PROVIDER_PAUSE, provider_pause,
+         "Take no new lease of a provider; what runs there goes on"),
+    ASK ("provider unpause", PROVIDER_ARG, PROVIDER_UNPAUSE, provider_pause, "Take leases of a provider again"),
+
     OWN ("key new", KEY_ARG, NULL, NULL, KEY_NEW, key_options, key_new_command,
          "Make a key pair, let it in, and write it to a file"),
     ASK ("key list", NO_ARGUMENT, KEY_LIST, key_list, "List the keys that were let in"),
@@ -107,6 +111,8 @@ static const command_t s_commands [] = {
          "The protocol as data"),
     OWN ("bus call", TWO ("TYPE", "type", "JSON", "body"), NULL, NULL, COUNT, call_options, call_command,
          "Send any request"),
+    ASK ("bus drain", NO_ARGUMENT, BUS_DRAIN, bus_drain, "Take no new lease; what runs goes on"),
+    ASK ("bus undrain", NO_ARGUMENT, BUS_UNDRAIN, bus_drain, "Take leases again"),
     OWN ("bus shutdown", NO_ARGUMENT, NULL, NULL, BUS_SHUTDOWN, bus_shutdown, shutdown_command,
          "Stop the service"),
 

@@ -127,6 +127,10 @@ status_command (invocation_t *self, berth_error_t *err)
     output_line (&out, "berthd", "%s, %s, up %s, pid %lld%s", stats.healthy ? "well" : "NOT WELL",
                  info.version, output_duration ((int64_t) stats.uptime_ms, arena), (long long) info.pid,
                  info.ephemeral ? ", private" : "");
+    if (info.drained_since)
+        output_line (&out, "DRAINED", "for %s by %s, no new lease is taken%s%s; ends with `berth bus undrain`",
+                     output_age (info.drained_since, out.now, arena), info.drained_by,
+                     info.drained_reason ? ": " : "", info.drained_reason ? info.drained_reason : "");
     output_line (&out, "instance", "%s at %s", info.instance, self->endpoint);
     output_line (&out, "state", "%s", output_clean (info.state, arena));
     s_store (&out, &stats, arena);

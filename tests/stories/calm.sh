@@ -1,0 +1,49 @@
+#!/bin/bash
+#  calm.sh - an operator who wants quiet: nothing new is leased, what runs goes on, and it stays so.
+. "${BERTH_SOURCE:-$(dirname "$0")/../..}/tests/stories/lib.sh"
+
+runs_in ()      #  lease: does a command end well there?
+{
+    local exec
+    exec=$(berth --json exec start "$1" -- true | field id) && berth exec attach "$exec"
+}
+
+service_start --test-providers
+berth env create box --driver sandbox --config '{"provider":"fault"}' >/dev/null
+berth env create host --driver local >/dev/null
+held=$(berth --json lease acquire box | field id)
+
+say "drained: nothing new, and it says why and what ends it"
+ends_with 0 berth bus drain --reason 'new disks'
+ends_with 26 berth lease acquire box
+has "$output" 'new disks'
+has "$output" 'berth bus undrain'
+ends_with 15 berth run --on host -- true      #  Paperclip's code, the reason in the sentence
+has "$output" 'the service is drained'
+has "$(berth status || true)" 'DRAINED'
+has "$(berth --json bus info)" '"drainedReason":"new disks"'
+
+say "what runs goes on, and the next service is drained too"
+ends_with 0 runs_in "$held"
+service_kill
+service_start --test-providers
+ends_with 0 runs_in "$held"
+ends_with 0 berth lease renew "$held"
+ends_with 26 berth lease acquire box
+ends_with 0 berth bus undrain
+next=$(berth --json lease acquire box | field id)
+ends_with 0 berth lease release "$next"
+ends_with 0 berth lease release "$held"
+
+say "one provider paused: the others are not"
+ends_with 0 berth provider pause fault --reason upgrade
+ends_with 26 berth lease acquire box
+has "$output" 'upgrade'
+has "$(berth provider list | grep '^fault')" paused
+has "$(berth status || true)" 'paused'
+ends_with 0 berth run --on host -- true
+ends_with 0 berth provider unpause fault
+next=$(berth --json lease acquire box | field id)
+ends_with 0 berth lease release "$next"
+has "$(berth --company '~service' events)" 'provider.unpaused'
+service_stop
