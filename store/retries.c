@@ -1,7 +1,10 @@
 //  retries.c - owns the table `keys`.
 //
-//  key 'k' + scope, value: u64 time, 16 bytes hash, u8 kind, subject, reply or id of a row.
-//  key 't' + u64 time + scope, value empty: by age.
+//  key 'k' + scope, value: u64 time, 16 bytes hash.
+//  key 't' + u64 time + scope, value: u8 kind, subject, reply or id of a row.
+//
+//  A scope is a hash, so that each 'k' lies on a page of its own: what is long stands under 't', where
+//  the keys of one time lie together. (Before schema 4 it stood behind the hash of the body.)
 
 #include "retries.h"
 
@@ -10,7 +13,7 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { HASH = 16, HEAD = 8 + HASH + 1, SWEEP = 4, SWEEP_MOST = 256 };
+enum { HASH = 16, HEAD = 8 + HASH, SWEEP = 4, SWEEP_MOST = 256 };
 enum { KIND_SUBJECT, KIND_REPLY, KIND_ROW };
 
 //  Hashed: the four texts together may be longer than a key.
@@ -73,16 +76,22 @@ retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_
     if (memcmp (hash, value.data + 8, HASH))
         return berth_fail (err, BERTH_CONFLICT, "key '%s' was used for another %s", scope->key,
                            scope->type);
-    const uint8_t *rest = value.data + HEAD;
-    size_t size = value.size - HEAD;
+    berth_bytes_t rest = { value.data + HEAD, value.size - HEAD };
+    if (!rest.size) {
+        store_key_t by_age = s_age_key (bytes, at_ms);
+        rc = store_raw_get (txn, DB_KEYS, &by_age, &rest, err);
+        if (rc || !rest.size)
+            return rc < 0 ? -1 : berth_fail (err, BERTH_INTERNAL, "a key of the store cannot be read");
+    }
+    uint8_t kind = *rest.data++;
+    rest.size--;
     *ret_retry = (retry_t) { 0 };
-    uint8_t kind = value.data [8 + HASH];
     if (kind == KIND_REPLY)
-        ret_retry->reply = (berth_bytes_t) { arena_copy (arena, rest, size), size };
+        ret_retry->reply = (berth_bytes_t) { arena_copy (arena, rest.data, rest.size), rest.size };
     else if (kind == KIND_ROW)
-        ret_retry->row = arena_text (arena, (const char *) rest, size);
+        ret_retry->row = arena_text (arena, (const char *) rest.data, rest.size);
     else
-        ret_retry->subject = arena_text (arena, (const char *) rest, size);
+        ret_retry->subject = arena_text (arena, (const char *) rest.data, rest.size);
     return 0;
 }
 
@@ -173,18 +182,18 @@ retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_b
     ENSURE (text || !large);
     const void *rest = text ? (const void *) text : retry->reply.data;
     size_t size = text ? strlen (text) : retry->reply.size;
-    uint8_t *value = arena_take (arena, HEAD + size), bytes [RETRIES_SCOPE_SIZE];
-    memcpy (value, &now_ms, sizeof now_ms);
-    s_hash (body, value + 8);
-    value [8 + HASH] = retry->subject ? KIND_SUBJECT : text ? KIND_ROW : KIND_REPLY;
+    uint8_t *value = arena_take (arena, 1 + size), head [HEAD], bytes [RETRIES_SCOPE_SIZE];
+    memcpy (head, &now_ms, sizeof now_ms);
+    s_hash (body, head + 8);
+    *value = retry->subject ? KIND_SUBJECT : text ? KIND_ROW : KIND_REPLY;
     if (size)
-        memcpy (value + HEAD, rest, size);
+        memcpy (value + 1, rest, size);
     retry_scope (scope, bytes);
     store_key_t key = s_key (bytes), by_age = s_age_key (bytes, now_ms);
     return s_forget_age (txn, bytes, err)
         || s_make_room (txn, now_ms, err)
-        || store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { value, HEAD + size }, err)
-        || store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { value, 0 }, err) ? -1 : 0;
+        || store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { head, HEAD }, err)
+        || store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { value, 1 + size }, err) ? -1 : 0;
 }
 
 int
@@ -196,11 +205,16 @@ retry_settle (store_txn_t *txn, arena_t *arena, const uint8_t scope [RETRIES_SCO
     if (reply.size > BERTH_REPLY_KEPT_MAX)
         return 0;
     int rc = store_raw_get (txn, DB_KEYS, &key, &value, err);
-    if (rc || value.size < HEAD || value.data [8 + HASH] != KIND_SUBJECT)
+    if (rc || value.size != HEAD)
         return rc < 0 ? -1 : 0;
-    uint8_t *settled = arena_take (arena, HEAD + reply.size);
-    memcpy (settled, value.data, HEAD);
-    settled [8 + HASH] = KIND_REPLY;
-    memcpy (settled + HEAD, reply.data, reply.size);
-    return store_raw_put (txn, DB_KEYS, &key, (berth_bytes_t) { settled, HEAD + reply.size }, err);
+    int64_t at_ms;
+    memcpy (&at_ms, value.data, sizeof at_ms);
+    store_key_t by_age = s_age_key (scope, at_ms);
+    rc = store_raw_get (txn, DB_KEYS, &by_age, &value, err);
+    if (rc || !value.size || *value.data != KIND_SUBJECT)
+        return rc < 0 ? -1 : 0;
+    uint8_t *settled = arena_take (arena, 1 + reply.size);
+    *settled = KIND_REPLY;
+    memcpy (settled + 1, reply.data, reply.size);
+    return store_raw_put (txn, DB_KEYS, &by_age, (berth_bytes_t) { settled, 1 + reply.size }, err);
 }
