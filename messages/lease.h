@@ -57,7 +57,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, U64,   generation, "generation", REQUIRED, 0, "Fencing number: grows with every lease of the store.") \
     F (T, TIME,  acquired_at, "acquiredAt", REQUIRED, 0, "When it was asked for.") \
-    F (T, TIME,  last_used_at, "lastUsedAt", REQUIRED, 0, "When it was last used.") \
+    F (T, TIME,  last_used_at, "lastUsedAt", REQUIRED, 0, "When it was last used; of renewals, to the second.") \
     F (T, TIME,  expires_at, "expiresAt", NULLABLE, 0, "When it ends by itself; null: never.") \
     F (T, TIME,  released_at, "releasedAt", NULLABLE, 0, "When it was released.") \
     F (T, STR,   failure,   "failureReason", NULLABLE, 512, "Why it failed.") \
