@@ -26,6 +26,7 @@ enum {
     PLACES_MAGIC = 0x91ace5,
     CLAIMS_MAX = 256,               //  Calls at once; more than any provider's concurrency
     UIDS_MAX = 1 << 20,
+    KEPT_MAX = 16,                  //  Folders of closed places
     RECORD_MAX = 262144
 };
 
@@ -219,6 +220,48 @@ places_keep (places_t *self, const place_t *place, arena_t *arena, berth_error_t
 //  ---------------------------------------------------------------------------------------------
 //  Making and removing
 
+//  ---- folders that wait for the next place
+
+static const char *
+s_kept (const places_t *self, unsigned slot, char path [4300])
+{
+    snprintf (path, 4300, "%s-kept-%s-%u", self->folder, self->provider, slot);
+    return path;
+}
+
+static bool
+s_keep (places_t *self, const place_t *place, const char *folder)
+{
+    char kept [4300];
+    berth_error_t why = { 0 };                  //  Then it is removed as a whole, and that says why
+    if (berth_has (place_record, &place->record, disk_mb) || places_folder_strip (folder, &why))
+        return false;
+    for (unsigned slot = 0; slot < KEPT_MAX; slot++)
+        if (renameat2 (AT_FDCWD, folder, AT_FDCWD, s_kept (self, slot, kept), RENAME_NOREPLACE) == 0)
+            return true;
+    return false;
+}
+
+//  A whole folder for a place, out of one that waits if there is one.
+static int
+s_fill (places_t *self, place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
+{
+    char kept [4300];
+    if (!berth_has (place_record, &place->record, disk_mb))
+        for (unsigned slot = 0; slot < KEPT_MAX; slot++)
+            if (rename (s_kept (self, slot, kept), folder) == 0)
+                return places_folder_refill (place, folder, arena, err);
+    return places_folder_fill (place, folder, arena, err);
+}
+
+static void
+s_forget_kept (places_t *self)
+{
+    char kept [4300];
+    for (unsigned slot = 0; slot < KEPT_MAX; slot++)
+        (void) tree_remove (s_kept (self, slot, kept), NULL);   //  If it stays, it is not written over
+}
+
 void
 places_prepare (places_t *self)
 {
@@ -236,7 +279,7 @@ places_prepare (places_t *self)
     }
     if (own_uid)
         berth_put (place_record, &place.record, uid, uid);
-    if (places_folder_fill (&place, spare_folder (self->spare), arena, &err)) {
+    if (s_fill (self, &place, spare_folder (self->spare), arena, &err)) {
         (void) tree_remove (spare_folder (self->spare), NULL);
         s_uid_mark (self, uid, false);
         spare_failed (self->spare);
@@ -271,7 +314,7 @@ places_make (places_t *self, const place_open_t *ask, const places_how_t *how, a
     if (how->own_uids)
         berth_put (place_record, &place.record, uid, uid);
     s_locate (self, ask->lease, arena, &place);
-    if ((fresh && places_folder_fill (&place, folder, arena, err)) || places_folder_settle (&place, folder, arena, err)) {
+    if ((fresh && s_fill (self, &place, folder, arena, err)) || places_folder_settle (&place, folder, arena, err)) {
         places_folder_leave (folder);
         (void) tree_remove (folder, NULL);      //  The next start tries again
         if (how->own_uids)
@@ -291,9 +334,10 @@ places_remove (places_t *self, const place_t *place, berth_error_t *err)
     snprintf (going, sizeof going, "%s/" OLD_PREFIX "%s.%s", self->folder, place->id,
               self->provider);
     places_folder_leave (place->folder);
-    if (rename (place->folder, going) && errno != ENOENT)
+    bool there = rename (place->folder, going) == 0;
+    if (!there && errno != ENOENT)
         return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot remove '%s'", place->folder);
-    if (tree_remove (going, err)) {
+    if (!(there && s_keep (self, place, going)) && tree_remove (going, err)) {
         berth_error_set (err->cause, sizeof err->cause, "%s", err->text);
         return berth_fail (err, BERTH_PROVIDER_ERROR, "the files of the place cannot be removed");
     }
@@ -490,6 +534,7 @@ places_open (places_t **ret_self, const provider_host_t *host, const char *provi
     if (s_make_folder (self->folder, mode, err) || s_make_folder (self->sockets, 0700, err)
         || s_each (self, s_sweep, arena, err))
         return -1;
+    s_forget_kept (self);                       //  Of a service that was killed
     *ret_self = take (self);
     return 0;
 }
@@ -502,6 +547,7 @@ places_destroy (places_t **self_p)
         return;
     CHECK (self, PLACES_MAGIC);
     spare_destroy (&self->spare);
+    s_forget_kept (self);
     pthread_cond_destroy (&self->yielded);
     pthread_mutex_destroy (&self->lock);
     pthread_mutex_destroy (&self->reading);

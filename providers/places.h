@@ -7,6 +7,8 @@
 //      snapshot                    what was realized (tree.h)
 //      shim.log shim.msgpack       the shim's
 //
+//  Folders of places that were closed wait, emptied, as <state>/places-kept-<provider>-<n>.
+//
 //  A folder appears under its name only when it is whole: it is made beside, with its record, and
 //  renamed before anything is started in it. The lease's id is the key: its calls take turns.
 
@@ -161,6 +163,14 @@ int places_make (places_t *self, const place_open_t *ask, const places_how_t *ho
 //  Makes the folder with workspace, home (and their disk, if the record bounds it), all of them the
 //  record's uid's, and an empty record.
 int places_folder_fill (place_t *place, const char *folder, arena_t *arena, berth_error_t *err);
+
+//  Empties the folder of a place that was closed, but for the files that only we write: making and
+//  removing files is most of what a place costs a file system. Errors: it is to be removed as a whole.
+int places_folder_strip (const char *folder, berth_error_t *err);
+
+//  Furnishes a folder that was emptied so; its place has no disk.
+int places_folder_refill (const place_t *place, const char *folder, arena_t *arena,
+                          berth_error_t *err);
 
 //  Writes the record, and gives the folder the place's own name.
 int places_folder_settle (const place_t *place, const char *folder, arena_t *arena,

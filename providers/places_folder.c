@@ -3,7 +3,9 @@
 #include "places.h"
 
 #include "codec.h"
+#include "tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -97,6 +99,49 @@ places_folder_fill (place_t *place, const char *folder, arena_t *arena, berth_er
         inner = arena_printf (arena, "%s/disk", folder);
     }
     return s_furnish (place, folder, inner, arena, err);
+}
+
+//  Record and log stay, empty: both are ours alone, nothing of them was ever seen inside.
+static const char *const s_ours [] = { "place.msgpack", "shim.log" };
+
+static bool
+s_is_ours (const char *name)
+{
+    bool ours = false;
+    for (size_t index = 0; index < BERTH_COUNT (s_ours); index++)
+        ours |= strcmp (name, s_ours [index]) == 0;
+    return ours;
+}
+
+int
+places_folder_strip (const char *folder, berth_error_t *err)
+{
+    own (arena) arena = arena_new ();
+    DIR *entries = opendir (folder);
+    if (!entries)
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot list '%s'", folder);
+    int rc = 0;
+    for (struct dirent *entry; rc == 0 && (entry = readdir (entries));)
+        if (strcmp (entry->d_name, ".") && strcmp (entry->d_name, "..") && !s_is_ours (entry->d_name))
+            rc = tree_remove (arena_printf (arena, "%s/%s", folder, entry->d_name), err);
+    for (size_t index = 0; rc == 0 && index < BERTH_COUNT (s_ours); index++) {
+        int fd = openat (dirfd (entries), s_ours [index], O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+        struct stat about;
+        if (fd < 0 || fstat (fd, &about) || about.st_size)
+            rc = berth_fail_errno (err, BERTH_PROVIDER_ERROR, "cannot empty '%s/%s'", folder,
+                                   s_ours [index]);
+        if (fd >= 0)
+            close (fd);
+    }
+    closedir (entries);
+    return rc;
+}
+
+int
+places_folder_refill (const place_t *place, const char *folder, arena_t *arena, berth_error_t *err)
+{
+    return s_folder (arena_printf (arena, "%s/workspace", folder), place, err)
+        || s_folder (arena_printf (arena, "%s/home", folder), place, err) ? -1 : 0;
 }
 
 //  The record, and then the name under which the place is there.
