@@ -1,6 +1,6 @@
 //  fuzz_shim.c - a shim among peers and an init that say whatever they like.
 //
-//  burst: 15000
+//  burst: 7000
 //  length: 2048
 //
 //  The input is a script: peers come, send bytes, frames and typical messages, stop reading, go; init
