@@ -279,8 +279,8 @@ s_greeted (execs_t *self, exec_link_t *link, const request_t *req)
 static void
 s_hello (execs_t *self, exec_link_t *link, const shim_message_t *message, const request_t *req)
 {
-    bool other = !message->place || strcmp (message->place, link->lease);
-    if (other || message->generation != link->generation) {
+    //  A place may have served leases before this one; no two leases have the same generation.
+    if (!message->place || message->generation != link->generation) {
         s_lost (self, link, "the place has another holder", req);
         return;
     }

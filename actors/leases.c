@@ -24,6 +24,7 @@ lease_details (const lease_t *lease, bool ended, arena_t *arena)
         lease_details_t details = {
             .env = lease->env, .driver = lease->driver, .policy = policy,
             .provider = lease->provider, .workspace = lease->workspace, .issue = lease->issue,
+            .reused = lease->reused,
         };
         return berth_pack (&lease_details_schema, &details, arena);
     }
@@ -221,6 +222,10 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         return leases_place_done (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "resume") == 0)
         return leases_resumed (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, "reuse") == 0)
+        return leases_reused (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, "destroy") == 0)
+        return leases_destroyed (self, req, done, &lease, txn, err);
     return leases_closed (self, req, done, &lease, txn, fx, err);
 }
 

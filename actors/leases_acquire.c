@@ -39,7 +39,7 @@ void
 leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step)
 {
     place_open_t open = s_place_open (lease);
-    bool resume = strcmp (step, "resume") == 0;
+    bool resume = strcmp (step, "resume") == 0 || strcmp (step, "reuse") == 0;
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider,
                   resume ? REQUEST_PLACE_RESUME : REQUEST_PLACE_OPEN, lease->id, step, req,
                   req->mono_ms + s_open_ms (lease->config), &open);
@@ -242,21 +242,16 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         || s_exclusive (req, txn, ask, env.policy, err)
         || lease_room (req, txn, ask->company, err))
         return -1;
-    bool reuse = ask->run && any_truth (env.config, "reuseLease", false);
     lease_t lease = {
         .id = id_new (req), .company = ask->company, .env = env.id, .workspace = ask->workspace,
         .issue = ask->issue, .run = ask->run, .agent = ask->agent, .adapter = ask->adapter,
         .status = lease_status_ACTIVE, .state = lease_state_PENDING,
-        .policy = env.policy && env.policy->lease_policy ? env.policy->lease_policy
-                : reuse ? lease_policy_REUSE_BY_ENVIRONMENT : lease_policy_EPHEMERAL,
-        .provider = provider->name, .acquired_at = req->now_ms, .last_used_at = req->now_ms,
+        .policy = lease_policy_of (ask, &env, provider), .provider = provider->name, .acquired_at = req->now_ms, .last_used_at = req->now_ms,
         .created_at = req->now_ms, .driver = berth_enum_text (&environment_driver_enum,
                                                               (int) env.driver),
         .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
         .metadata = s_metadata (ask, &env, env.config, req->arena),
     };
-    if (!ask->run && lease.policy != lease_policy_RETAIN_ON_FAILURE)
-        lease.policy = lease_policy_EPHEMERAL;      //  Leases without a run are never reused
     if (store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
         return -1;
     lease.generation = store_next_generation (txn);
@@ -277,10 +272,12 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         return 0;
     }
     lease.place = place_state_OPENING;
+    if (leases_reuse (self, req, txn, fx, &lease, err))
+        return -1;
     if (!PLANTED ("place-before-row")
         && lease_save (self, req, txn, &lease, ACTION_LEASE_PENDING, err))
         return -1;
-    leases_send_open (req, fx, &lease, "open");
+    leases_send_open (req, fx, &lease, lease_opening_step (&lease));
     if (berth_has (lease_acquire, ask, wait) && !ask->wait)
         effects_reply (fx, req, &lease_schema, &lease);
     else
@@ -357,6 +354,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         return 0;
     }
     if (s_uncertain (why.code)) {
+        berth_put (lease, lease, destroy, true);
         if (leases_begin_release (self, req, txn, fx, lease, "failed", why.text, err))
             return -1;
     }
@@ -450,6 +448,7 @@ leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, l
     error_from_body (done->error, req->arena, &why);
     if (why.code != BERTH_NOT_FOUND)
         return 0;                   //  Unknown is not gone
+    berth_put (lease, lease, destroy, true);
     return leases_begin_release (self, req, txn, fx, lease, "failed",
                                  "the place was lost while the service was down", err);
 }

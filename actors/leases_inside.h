@@ -78,6 +78,32 @@ int leases_admit (leases_t *self, const request_t *req, store_txn_t *txn, const 
 int hold_note (const request_t *req, store_txn_t *txn, const hold_t *hold, action_t action,
                const char *reason, berth_error_t *err);
 
+//  ---- leases_reuse.c
+//  The policy of a lease as it is stamped at acquire: what cannot be reused is not said to be.
+lease_policy_t lease_policy_of (const lease_acquire_t *ask, const environment_t *env,
+                                const provider_t *provider);
+//  At its end, is the place kept for another lease? Its files are; what runs there is ended.
+bool lease_keeps (const lease_t *lease);
+//  It is: until somebody takes it up, or for LEASES_KEEP_MS.
+void lease_keep (leases_t *self, const request_t *req, lease_t *lease);
+//  A place for a lease that is about to be written: one that is kept and fits becomes its own, those
+//  that no longer fit are destroyed.
+int leases_reuse (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  lease_t *lease, berth_error_t *err);
+//  The step that opens it: "open", or "reuse".
+const char *lease_opening_step (const lease_t *lease);
+//  The place was taken up; or it was not, and another is opened.
+int leases_reused (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                   store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  The kept place of a settled lease goes; asked again until the provider confirms.
+int leases_destroy_place (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                          lease_t *lease, berth_error_t *err);
+int leases_destroyed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                      store_txn_t *txn, berth_error_t *err);
+//  Places that nobody took up in time, and destroys that are to be tried again; or all of them.
+int leases_sweep_kept (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, bool all,
+                       berth_error_t *err);
+
 //  ---- leases_forget.c
 //  Settled leases that were kept long enough go; says when the next look is due.
 void leases_forget (leases_t *self, const request_t *req, store_txn_t *txn);

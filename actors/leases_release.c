@@ -11,6 +11,7 @@ leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
 {
     bool keep = (lease->return_mode && strcmp (lease->return_mode, "required") == 0
                  && !lease->returned)
+             || lease_keeps (lease)
              || strcmp (lease->target ? lease->target : "", "retained") == 0;
     place_close_t close = {
         .lease = lease->id, .company = lease->company, .provider_lease = lease->provider_lease,
@@ -18,6 +19,8 @@ leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
         .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
     };
     berth_put (place_close, &close, keep_files, keep);
+    if (lease->destroy)
+        berth_put (place_close, &close, destroy, true);
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
                   "close", req, req->mono_ms + LEASES_CLOSE_MS, &close);
 }
@@ -48,12 +51,14 @@ s_finish (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease
 {
     if (lease_move (lease, s_final (lease), err))
         return -1;
-    bool retained = lease->state == lease_state_RETAINED;
+    bool retained = lease->state == lease_state_RETAINED, kept = !retained && lease_keeps (lease);
     lease->released_at = retained ? 0 : req->now_ms;
     lease->last_used_at = req->now_ms;
     lease->target = NULL;
     lease->next_try_at = 0;
     lease->place = retained ? place_state_CLOSING : place_state_GONE;
+    if (kept)
+        lease_keep (self, req, lease);
     return lease_save (self, req, txn, lease,
                        retained ? ACTION_LEASE_RETAINED : ACTION_LEASE_RELEASED, err);
 }

@@ -226,7 +226,8 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
     leases_t *self = me;
     self->next_ms = INT64_MAX;
     if (s_expire_due (self, req, txn, fx, err)
-        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, req->arena, fx, err)) {
+        || s_each_live (req, txn, lease_state_CLEANUP, s_retry, self, req->arena, fx, err)
+        || leases_sweep_kept (self, req, txn, fx, false, err)) {
         self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
         return -1;
     }
@@ -256,7 +257,7 @@ s_take_up_pending (leases_t *self, const request_t *req, store_txn_t *txn, effec
                    lease_t *lease, berth_error_t *err)
 {
     s_rebase (self, req, lease);
-    leases_send_open (req, fx, lease, "open");
+    leases_send_open (req, fx, lease, lease_opening_step (lease));
     return lease_put (txn, self->rows, lease, err);
 }
 
@@ -302,6 +303,7 @@ static int
 s_give_up (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
            berth_error_t *err)
 {
+    berth_put (lease, lease, destroy, true);
     return leases_begin_release (self, req, txn, fx, lease, "released", NULL, err);
 }
 
@@ -312,5 +314,6 @@ leases_release_all (void *me, const request_t *req, store_txn_t *txn, effects_t 
 {
     leases_t *self = me;
     return s_each_live (req, txn, lease_state_PENDING, s_give_up, self, req->arena, fx, err)
-        || s_each_live (req, txn, lease_state_ACTIVE, s_give_up, self, req->arena, fx, err) ? -1 : 0;
+        || s_each_live (req, txn, lease_state_ACTIVE, s_give_up, self, req->arena, fx, err)
+        || leases_sweep_kept (self, req, txn, fx, true, err) ? -1 : 0;
 }

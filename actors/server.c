@@ -387,7 +387,8 @@ s_unsettled (server_t *self)
     uint64_t count = 0;
     for (size_t index = 0; index < BERTH_COUNT (states); index++)
         count += table_rows_in (txn, TABLE_LEASES, (int) states [index]);
-    return count;
+    //  Places that are kept for the next lease go too.
+    return count + index_entries (txn, INDEX_LEASE_KEPT, NULL);
 }
 
 //  Closes every place, as far as that can be done in the time of a stop.

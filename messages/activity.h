@@ -23,6 +23,7 @@
     X (LEASE_ABANDONED,      "environment.lease_abandoned", "environment_lease") \
     X (LEASE_METADATA_UPDATED, "environment.lease_metadata_updated", "environment_lease") \
     X (LEASE_PLACE_OPENED,   "environment.lease_place_opened", "environment_lease") \
+    X (LEASE_PLACE_DESTROYED, "environment.lease_place_destroyed", "environment_lease") \
     X (RUN_ACQUIRING,        "run.acquiring",              "run") \
     X (RUN_ACQUIRED,         "run.acquired",               "run") \
     X (RUN_REALIZING,        "run.realizing",              "run") \
@@ -74,7 +75,8 @@ BERTH_MESSAGE (activity, ACTIVITY);
     F (T, STR,   policy,    "leasePolicy", NULLABLE, 32, "As it was at acquire.") \
     F (T, STR,   provider,  "provider",  NULLABLE, 128, "Who opened the place.") \
     F (T, ID,    workspace, "executionWorkspaceId", NULLABLE, 36, "For which workspace.") \
-    F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.")
+    F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.") \
+    F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "Whose place it took up.")
 BERTH_MESSAGE (lease_details, LEASE_DETAILS);
 
 #define LEASE_END_DETAILS(F, T) \

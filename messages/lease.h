@@ -38,7 +38,8 @@ BERTH_ENUM (cleanup_status, CLEANUP_STATUS);
     X (T, OPENING, "opening") \
     X (T, OPEN,    "open") \
     X (T, CLOSING, "closing") \
-    X (T, GONE,    "gone")
+    X (T, GONE,    "gone") \
+    X (T, KEPT,    "kept")
 BERTH_ENUM (place_state, PLACE_STATE);
 
 #define LEASE(F, T) \
@@ -83,7 +84,12 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.") \
-    F (T, TIME,  abandoned_at, "abandonedAt", OPTIONAL, 0, "When an operator gave its place up: nobody closes it any more.")
+    F (T, TIME,  abandoned_at, "abandonedAt", OPTIONAL, 0, "When an operator gave its place up: nobody closes it any more.") \
+    F (T, BYTES, scope,     "reuseScope", OPTIONAL | PRIVATE, 32, "Of a place that is reused: hash of company, environment, workspace, agent, adapter and policy.") \
+    F (T, BYTES, fingerprint, "fingerprint", OPTIONAL | PRIVATE, 32, "Of a place that is reused: hash of its provider and effective config.") \
+    F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "The lease whose place it took up.") \
+    F (T, ID,    taken_by,  "takenByLeaseId", OPTIONAL, 36, "The lease that took its place up.") \
+    F (T, BOOL,  destroy,   "destroyPlace", OPTIONAL, 0, "Its place is not kept for another.")
 BERTH_MESSAGE (lease, LEASE);
 
 #define LEASE_ACQUIRE(F, T) \

@@ -301,12 +301,11 @@ s_validate (void *object, berth_bytes_t config, arena_t *arena, berth_bytes_t *r
 //  ---------------------------------------------------------------------------------------------
 //  Verbs
 
-int
-bubblewrap_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
-                    place_opened_t *ret_place, berth_error_t *err)
+//  What acquire and resume have in common; `resumed`: the place that is taken up.
+static int
+s_enter (bubblewrap_t *self, const place_open_t *ask, const char *resumed, int64_t deadline_ms,
+         arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
 {
-    bubblewrap_t *self = object;
-    CHECK (self, BUBBLEWRAP_MAGIC);
     bubblewrap_config_t config;
     if (s_need_program (self, err) || bubblewrap_read (ask->config, ask->policy, arena, &config, err))
         return -1;
@@ -315,7 +314,27 @@ bubblewrap_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, 
         .own_uids = self->own_uids, .plan = bubblewrap_plan, .context = &plan,
         .disk_mb = berth_has (bubblewrap_config, &config, disk_mb) ? config.disk_mb : 0
     };
-    return places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, err);
+    return resumed
+        ? places_resume (self->owner.places, ask, &how, resumed, deadline_ms, arena, ret_place, err)
+        : places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, err);
+}
+
+int
+bubblewrap_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
+                    place_opened_t *ret_place, berth_error_t *err)
+{
+    bubblewrap_t *self = object;
+    CHECK (self, BUBBLEWRAP_MAGIC);
+    return s_enter (self, ask, NULL, deadline_ms, arena, ret_place, err);
+}
+
+static int
+s_resume (void *object, const place_open_t *ask, const char *provider_lease, int64_t deadline_ms,
+          arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
+{
+    bubblewrap_t *self = object;
+    CHECK (self, BUBBLEWRAP_MAGIC);
+    return s_enter (self, ask, provider_lease, deadline_ms, arena, ret_place, err);
 }
 
 static int
@@ -334,7 +353,8 @@ const provider_t provider_bubblewrap = {
     .title = "Bubblewrap",
     .doc = "Places behind namespaces, a system call filter and limits, on this host.",
     .config = &bubblewrap_config_schema,
-    .can = PLACES_CAN | PROVIDER_CAN_LIMITS | PROVIDER_CAN_NETWORK | PROVIDER_CAN_WALLS,
+    .can = PLACES_CAN | PROVIDER_CAN_LIMITS | PROVIDER_CAN_NETWORK | PROVIDER_CAN_WALLS
+         | PROVIDER_CAN_REUSE,
     .concurrency = 16,
     .exclusive = true,
     .open = s_open,
@@ -342,7 +362,7 @@ const provider_t provider_bubblewrap = {
     .validate = s_validate,
     .probe = bubblewrap_probe,
     .acquire = bubblewrap_acquire,
-    .resume = places_verb_resume,
+    .resume = s_resume,
     .release = places_verb_close,
     .destroy = places_verb_close,
     .realize = s_realize,

@@ -321,7 +321,8 @@ s_resume (void *object, const place_open_t *ask, const char *provider_lease, int
         *ret_place = (place_opened_t) { .provider_lease = arena_string (arena, provider_lease) };
         return 0;
     }
-    if (places_resume (self->places, ask, provider_lease, deadline_ms, arena, ret_place, err))
+    places_how_t how = { .plan = s_plan, .context = self };
+    if (places_resume (self->places, ask, &how, provider_lease, deadline_ms, arena, ret_place, err))
         return -1;
     if (kind == fault_kind_LOSE)
         s_lose (self, provider_lease, ask->lease, deadline_ms);
@@ -422,7 +423,7 @@ const provider_t provider_fault = {
     .title = "Fault",
     .doc = "Places without walls whose verbs fail, hang or lie when they are told to: for tests.",
     .config = &fault_config_schema,
-    .can = PLACES_CAN,
+    .can = PLACES_CAN | PROVIDER_CAN_REUSE,
     .concurrency = 16,
     .for_tests = true,
     .exclusive = true,

@@ -35,7 +35,8 @@ BERTH_MESSAGE (place_labels, PLACE_LABELS);
     F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Its own host uid and gid; absent: the caller's.") \
     F (T, U64,   disk_mb,   "diskMb",    OPTIONAL, 0, "Size of its own file system; absent: none.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was made.") \
-    F (T, ANY,   opened,    "opened",    OPTIONAL | OBJECT, 131072, "The answer of its acquire.")
+    F (T, ANY,   opened,    "opened",    OPTIONAL | OBJECT, 131072, "The answer of its acquire.") \
+    F (T, BOOL,  closed,    "closed",    OPTIONAL, 0, "Nothing runs there; its files are kept.")
 BERTH_MESSAGE (place_record, PLACE_RECORD);
 
 //  One place; lives in the arena of the call.
@@ -81,9 +82,10 @@ const char *places_provider (const places_t *self);
 int places_acquire (places_t *self, const place_open_t *ask, const places_how_t *how,
                     int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
                     berth_error_t *err);
-int places_resume (places_t *self, const place_open_t *ask, const char *provider_lease,
-                   int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
-                   berth_error_t *err);
+//  With `how`, a place that was closed with its files kept is opened anew for its next holder.
+int places_resume (places_t *self, const place_open_t *ask, const places_how_t *how,
+                   const char *provider_lease, int64_t deadline_ms, arena_t *arena,
+                   place_opened_t *ret_place, berth_error_t *err);
 int places_close (places_t *self, const place_close_t *ask, int64_t deadline_ms,
                   berth_error_t *err);
 int places_realize (places_t *self, const place_realize_t *ask, const char *cwd,

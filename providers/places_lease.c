@@ -18,7 +18,7 @@ static bool
 s_answer (const place_t *place, int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place)
 {
     berth_error_t err = { 0 };
-    if (!berth_has (place_record, &place->record, opened))
+    if (!berth_has (place_record, &place->record, opened) || place->record.closed)
         return false;
     if (!places_alive (place, deadline_ms))
         return false;
@@ -66,6 +66,7 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
     berth_put (place_opened, &answer, shim, answer.shim);
     berth_put (place_opened, &answer, folder, answer.folder);
 
+    berth_put (place_record, &place->record, closed, false);
     berth_put (place_record, &place->record, opened,
                berth_pack (&place_opened_schema, &answer, arena));
     if (places_keep (self, place, arena, err)) {
@@ -126,13 +127,35 @@ places_acquire (places_t *self, const place_open_t *ask, const places_how_t *how
     return rc;
 }
 
+//  It was closed and its files were kept: nothing of the holder before runs there any more.
 static int
-s_resume (places_t *self, const place_open_t *ask, const char *id, int64_t deadline_ms,
-          arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
+s_reopen (places_t *self, const place_open_t *ask, const places_how_t *how, place_t *place,
+          int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
+{
+    if (places_end (self, place, deadline_ms, err))
+        return -1;
+    berth_put (place_record, &place->record, generation, ask->generation);
+    if (s_start (self, ask, how, place, deadline_ms, arena, ret_place, err) == 0)
+        return 0;
+    berth_error_t undo = { 0 };
+    (void) places_end (self, place, berth_mono_ms () + UNDO_MS, &undo);
+    return -1;
+}
+
+static int
+s_resume (places_t *self, const place_open_t *ask, const places_how_t *how, const char *id,
+          int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place, berth_error_t *err)
 {
     place_t place;
     if (places_find (self, id, arena, &place, err))
         return -1;
+    place_labels_t labels = *place.record.labels;
+    labels.run = ask->run;
+    labels.issue = ask->issue;
+    labels.lease = ask->lease;
+    place.record.labels = &labels;
+    if (place.record.closed && how)
+        return s_reopen (self, ask, how, &place, deadline_ms, arena, ret_place, err);
     if (!s_answer (&place, deadline_ms, arena, ret_place))
         return berth_fail (err, BERTH_NOT_FOUND, "the place '%s' is lost: its shim is gone", id);
     //  The new holder's number is on disk before the old one is shut out.
@@ -143,14 +166,14 @@ s_resume (places_t *self, const place_open_t *ask, const char *id, int64_t deadl
 }
 
 int
-places_resume (places_t *self, const place_open_t *ask, const char *provider_lease,
-               int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
-               berth_error_t *err)
+places_resume (places_t *self, const place_open_t *ask, const places_how_t *how,
+               const char *provider_lease, int64_t deadline_ms, arena_t *arena,
+               place_opened_t *ret_place, berth_error_t *err)
 {
     const char *id = places_id (provider_lease, ask->lease);
     if (places_claim (self, id, deadline_ms, err))
         return -1;
-    int rc = s_resume (self, ask, id, deadline_ms, arena, ret_place, err);
+    int rc = s_resume (self, ask, how, id, deadline_ms, arena, ret_place, err);
     places_yield (self, id);
     return rc;
 }
@@ -171,7 +194,10 @@ s_close (places_t *self, const place_close_t *ask, const char *id, int64_t deadl
     }
     if (places_end (self, &place, deadline_ms, err))
         return -1;
-    return ask->keep_files ? 0 : places_remove (self, &place, err);
+    if (!ask->keep_files)
+        return places_remove (self, &place, err);
+    berth_put (place_record, &place.record, closed, true);
+    return places_keep (self, &place, arena, err);
 }
 
 int

@@ -15,7 +15,8 @@ places_verb_resume (void *object, const place_open_t *ask, const char *provider_
                     int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
                     berth_error_t *err)
 {
-    return places_resume (s_places (object), ask, provider_lease, deadline_ms, arena, ret_place, err);
+    return places_resume (s_places (object), ask, NULL, provider_lease, deadline_ms, arena,
+                          ret_place, err);
 }
 
 int

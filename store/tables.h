@@ -41,7 +41,9 @@
     X (PRINCIPAL_LIST,      PRINCIPALS,   "name",                                         "key.list, start") \
     X (PRINCIPAL_BY_KEY,    PRINCIPALS,   "public key",                                   "key.new") \
     X (ENVIRONMENT_DELETING, ENVIRONMENTS, "of those that are being deleted",             "start") \
-    X (HOLD_LIST,           HOLDS,        "id",                                           "stats")
+    X (HOLD_LIST,           HOLDS,        "id",                                           "stats") \
+    X (LEASE_REUSABLE,      LEASES,       "scope, lastUsedAt down, of kept places",       "lease.acquire") \
+    X (LEASE_KEPT,          LEASES,       "nextAttemptAt, of kept places and those being destroyed", "tick")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;

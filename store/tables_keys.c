@@ -140,13 +140,40 @@ s_lease_live (const void *row, store_key_t *key)
     return !lease_settled (lease->state);
 }
 
+//  A settled one whose place is kept for the next, or on its way out.
+static bool
+s_holds_place (const lease_t *lease)
+{
+    return lease->place == place_state_KEPT || lease->place == place_state_CLOSING;
+}
+
 //  Those whose row only waits for its end: what is due first comes first.
 static bool
 s_lease_settled (const void *row, store_key_t *key)
 {
     const lease_t *lease = row;
     key_up (key, (uint64_t) lease->updated_at);
-    return lease_settled (lease->state);
+    return lease_settled (lease->state) && !s_holds_place (lease);
+}
+
+//  Places that outlive their lease, by whom they may serve next.
+static bool
+s_lease_reusable (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    if (lease->place != place_state_KEPT || !lease->scope.size || !lease_settled (lease->state))
+        return false;
+    key_bytes (key, lease->scope.data, lease->scope.size);
+    key_down (key, (uint64_t) lease->last_used_at);
+    return true;
+}
+
+static bool
+s_lease_kept (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_up (key, (uint64_t) lease->next_try_at);
+    return lease_settled (lease->state) && s_holds_place (lease);
 }
 
 static bool
@@ -265,6 +292,8 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_PRINCIPAL_BY_KEY]     = { TABLE_PRINCIPALS, s_principal_by_key },
     [INDEX_ENVIRONMENT_DELETING] = { TABLE_ENVIRONMENTS, s_environment_deleting },
     [INDEX_HOLD_LIST]            = { TABLE_HOLDS, s_by_itself },
+    [INDEX_LEASE_REUSABLE]       = { TABLE_LEASES, s_lease_reusable },
+    [INDEX_LEASE_KEPT]           = { TABLE_LEASES, s_lease_kept },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

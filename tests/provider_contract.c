@@ -285,6 +285,57 @@ s_list_shows_labels (void **state)
 //  ---------------------------------------------------------------------------------------------
 //  What runs there
 
+//  Closed with its files kept, then taken up for another lease, and once more: the files are there,
+//  what ran is not, and its label names the new holder.
+static void
+s_a_kept_place_serves_the_next (void **state)
+{
+    house_t *house = *state;
+    if (!s_can (house, PROVIDER_CAN_REUSE | PROVIDER_CAN_EXECUTE))
+        return;
+    berth_error_t err = { 0 };
+    place_open_t ask = house_ask (house, NULL);
+    const char *entry = arena_printf (house->arena, "CENSUS=%s", ask.lease);
+    place_opened_t place = house_acquire (house, &ask);
+    (void) house_text (house, &place, arena_printf (house->arena,
+                       "echo behind >~/left; env %s tail -f /dev/null </dev/null >/dev/null 2>&1 &",
+                       entry));
+    assert_true (census (entry) > 0);
+    place_close_t closing = house_closing (&ask, &place);
+    berth_put (place_close, &closing, keep_files, true);
+    for (unsigned round = 0; round < 2; round++)        //  Asked twice, it is the same
+        assert_ok (house->provider->release (house->self, &closing, soon (10000), &err), err);
+    assert_int_equal (census (entry), 0);
+    shim_message_t hello;
+    assert_false (house_hello (house, &place, &hello));
+    for (uint64_t generation = 8; generation < 10; generation++) {
+        house_reopen (house);
+        place_open_t next = house_ask (house, NULL);
+        place_opened_t again = { 0 };
+        next.env = ask.env;
+        next.run = "run-2";
+        berth_put (place_open, &next, generation, generation);
+        for (unsigned round = 0; round < 2; round++)
+            assert_ok (house->provider->resume (house->self, &next, place.provider_lease,
+                                                soon (20000), house->arena, &again, &err), err);
+        assert_string_equal (place.provider_lease, again.provider_lease);
+        assert_true (house_hello (house, &again, &hello));
+        assert_int_equal (hello.generation, generation);
+        assert_string_equal (house_text (house, &again, "cat ~/left"), "behind\n");
+        seen_t seen = { .key = place.provider_lease, .arena = house->arena };
+        assert_ok (house->provider->list (house->self, s_see, &seen, soon (10000), &err), err);
+        assert_string_equal (seen.lease, next.lease);
+        assert_string_equal (seen.run, "run-2");
+        closing = house_closing (&next, &again);
+        berth_put (place_close, &closing, keep_files, true);
+        assert_ok (house->provider->release (house->self, &closing, soon (10000), &err), err);
+    }
+    closing.keep_files = false;
+    berth_put (place_close, &closing, destroy, true);
+    assert_ok (house->provider->destroy (house->self, &closing, soon (10000), &err), err);
+    assert_string_equal (house_places (house), "");
+}
+
 static void
 s_nothing_is_inherited (void **state)
 {
@@ -466,6 +517,7 @@ static const struct {
     TEST (s_a_stuck_shim_is_ended),
     TEST (s_resume_takes_up_or_is_lost),
     TEST (s_list_shows_labels),
+    TEST (s_a_kept_place_serves_the_next),
     TEST (s_nothing_is_inherited),
     TEST (s_release_ends_everything),
     TEST (s_files_go_and_come),
