@@ -26,7 +26,6 @@ places ()
 
 service_start
 berth env create box --driver sandbox --config '{"provider":"bubblewrap","reuseLease":true}' >/dev/null
-env=$(berth --json env list | field items.0.id)
 
 say "the first run leaves a file, and a process"
 row=$(acquire r1 a1)
@@ -68,7 +67,7 @@ same released "$(berth --json lease show "$first" | field state)"
 
 say "whoever held it before is shut out"
 ends_with 5 berth exec start "$first" -- true
-ends_with 14 berth exec start "$second" --generation "$old" -- true
+ends_with 22 berth exec start "$second" --generation "$old" -- true
 
 say "two at once never get the same place"
 third=$(acquire r4 a1)
@@ -87,7 +86,7 @@ same nothing "$(home "$(field id <<<"$row")")"
 berth lease release "$(field id <<<"$row")" >/dev/null
 
 say "and one that fits no more is destroyed"
-berth env update "$env" --config '{"pids":200}' >/dev/null
+berth env update box --config '{"pids":200}' >/dev/null
 place=$(field providerLeaseId <<<"$row")
 row=$(acquire r6 a1)
 [ "$(field providerLeaseId <<<"$row")" != "$place" ] || story_fail "the old config's place is used"
