@@ -298,8 +298,8 @@ s_a_kept_place_serves_the_next (void **state)
     const char *entry = arena_printf (house->arena, "CENSUS=%s", ask.lease);
     place_opened_t place = house_acquire (house, &ask);
     (void) house_text (house, &place, arena_printf (house->arena,
-                       "echo behind >~/left; env %s tail -f /dev/null </dev/null >/dev/null 2>&1 &",
-                       entry));
+                       "echo behind >~/left; env %s sh -c 'tail -f /dev/null & echo >~/up; wait'"
+                       " </dev/null >/dev/null 2>&1 & until [ -e ~/up ]; do :; done", entry));
     assert_true (census (entry) > 0);
     place_close_t closing = house_closing (&ask, &place);
     berth_put (place_close, &closing, keep_files, true);
