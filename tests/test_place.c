@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -254,6 +255,29 @@ test_open_twice (void **state)
     place_destroy (&place);
 }
 
+//  A shim whose opener died is still on its way while the next one is asked for: one opens the place
+//  behind the other, and what the first one takes away is its own.
+static void
+test_open_behind_another (void **state)
+{
+    (void) state;
+    place_t *place = place_new (false);
+    char folder [4096];
+    snprintf (folder, sizeof folder, "%.*s", (int) place->open.folder.size,
+              (const char *) place->open.folder.data);
+    int lock = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal (flock (lock, LOCK_EX), 0);
+    assert_fails (spawner_open (place->spawner, &place->open, berth_mono_ms () + 200, place->arena,
+                                &place->opened, &place->err), place->err, BERTH_PROVIDER_TIMEOUT);
+    assert_int_equal (access (place->socket, F_OK), -1);
+    close (lock);
+    place_open (place);
+    for (int round = 0; round < 3; round++)
+        assert_int_equal (place_end (place, place_start (place, NULL, "exit 4")).exit_code, 4);
+    assert_int_equal (access (place->socket, F_OK), 0);
+    place_destroy (&place);
+}
+
 //  Walls that never come: the deadline passes, and what was begun is closed again.
 static void
 test_deadline (void **state)
@@ -412,6 +436,7 @@ main (void)
         cmocka_unit_test (test_outlives_its_opener),
         cmocka_unit_test (test_walls_that_cannot_be_built),
         cmocka_unit_test (test_open_twice),
+        cmocka_unit_test (test_open_behind_another),
         cmocka_unit_test (test_deadline),
         cmocka_unit_test (test_limits),
         cmocka_unit_test (test_own_user),

@@ -27,6 +27,7 @@ s_set_up (shim_t *self, const char *install)
     ENSURE (self->poll >= 0);
     self->launcher = self->args = self->seccomp = self->init_pidfd = self->log = -1;
     self->init.fd = self->log_pipe.fd = self->call.fd = self->listener.fd = -1;
+    self->lock = -1;
     self->walls_watch.fd = -1;
     (void) setsid ();
     umask (077);

@@ -92,6 +92,14 @@ shim_end_processes (shim_t *self)
 }
 
 void
+shim_unlock (shim_t *self)
+{
+    if (self->lock >= 0)
+        close (self->lock);
+    self->lock = -1;
+}
+
+void
 shim_close_tick (shim_t *self, int64_t now)
 {
     if (self->children && now < self->close_at)
@@ -120,6 +128,7 @@ shim_close_tick (shim_t *self, int64_t now)
               (const char *) self->open.folder.data);
     (void) unlink (path);
     watch_close (self, &self->listener);
+    shim_unlock (self);
     //  Told last: who hears it may open the next place under the same name
     shim_message_t message = { 0 };
     berth_put (shim_message, &message, op, shim_op_CLOSED);

@@ -13,13 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FRAME_WAIT_MS = 10000, WALLS_WAIT_MS = 60000 };
+enum {
+    FRAME_WAIT_MS = 10000, WALLS_WAIT_MS = 60000,
+    LOCK_WAIT_MS = 5000,            //  For a shim that is still opening the place,
+    OPEN_WAIT_MS = 300              //  and for one that has: it may be about to see that nobody takes it
+};
 
 //  ---- the call
 
@@ -185,6 +190,40 @@ s_open_log (shim_t *self, berth_error_t *err)
 }
 
 //  A place that is open already stays open: then these walls are taken down again.
+static bool
+s_somebody_listens (shim_t *self)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy (address.sun_path, self->open.socket.data, self->open.socket.size);
+    int probe = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool listens = connect (probe, (struct sockaddr *) &address, sizeof address) == 0
+                || errno == EAGAIN;
+    close (probe);
+    return listens;
+}
+
+//  One shim for a folder, until its end: one that a dead berthd had asked for may still be opening
+//  the place, and would take the next one's socket and record along when it finds that nobody waits.
+static int
+s_lock (shim_t *self, berth_error_t *err)
+{
+    int64_t now = berth_mono_ms (), deadline = now + LOCK_WAIT_MS;
+    self->lock = open (s_path (self, "."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self->lock < 0)
+        return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the place's folder cannot be opened");
+    while (flock (self->lock, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return berth_fail_errno (err, BERTH_PROVIDER_ERROR, "the place's folder cannot be locked");
+        now = berth_mono_ms ();
+        if (now >= deadline)
+            return berth_fail (err, BERTH_CONFLICT, "the place is open already");
+        if (now + OPEN_WAIT_MS < deadline && s_somebody_listens (self))
+            deadline = now + OPEN_WAIT_MS;
+        (void) poll (NULL, 0, 2);               //  A lock that is let go tells nobody
+    }
+    return 0;
+}
+
 static int
 s_listen (shim_t *self, berth_error_t *err)
 {
@@ -373,6 +412,7 @@ s_undo (shim_t *self)
         (void) unlink (path);
         (void) unlink (s_path (self, "shim.msgpack"));
     }
+    shim_unlock (self);
 }
 
 bool
@@ -391,7 +431,7 @@ shim_open_place (shim_t *self, int control)
     }
     berth_put (shim_opened, &self->opened, pid, getpid ());
     self->opened.cgroup = self->cgroup.name;
-    if (s_read_open (self, &err) || s_build (self, worn, &err)) {
+    if (s_read_open (self, &err) || s_lock (self, &err) || s_build (self, worn, &err)) {
         s_undo (self);                          //  Before it is told: nothing is left then
         self->opened.error = err.text;
         self->opened.remedy = err.remedy [0] ? err.remedy : NULL;

@@ -131,6 +131,7 @@ struct shim {
     watch_t log_pipe;               //  What the walls say on stderr
     watch_t call;                   //  Who asked for the place, until it has taken it
     watch_t listener;
+    int lock;                       //  The place's folder, locked; -1: not ours
     int log;
     size_t log_size;
     char last_words [320];          //  Last line of the walls
@@ -283,6 +284,8 @@ bool shim_end_processes (shim_t *self);
 //  The end, if it is due: processes, execs, cgroup, CLOSED.
 void shim_close_tick (shim_t *self, int64_t now);
 void shim_walls_ready (shim_t *shim, watch_t *self, uint32_t events);
+//  Lets the next shim of this folder in.
+void shim_unlock (shim_t *self);
 void shim_call_ready (shim_t *shim, watch_t *self, uint32_t events);
 
 #endif
