@@ -1,9 +1,18 @@
 #!/bin/bash
-#  crash.sh - berthd is killed twenty times while clients acquire, release and retry.
+#  crash.sh - berthd and its shims are killed some hundreds of times at calls and at moments while
+#  clients acquire, execute, release and retry: nothing is lost, and a planted loss is seen.
 #
-#  timeout: 300
+#  timeout: 240
 #  slow
 . "${BERTH_SOURCE:-$(dirname "$0")/../..}/tests/stories/lib.sh"
+export TMPDIR=$here
 
-mkdir -p -m 711 "$BERTH_STATE"
-/usr/bin/python3 -B "$BERTH_SOURCE/tests/crash_client.py" "$BERTH_BUILD/berthd" "$BERTH_STATE" 20
+say "nothing is lost"
+"$BERTH_SOURCE/tests/crash/run" --kills 300 --season 100 --seconds 45 --least 60
+
+for fault in reply-before-commit entry-skipped; do
+    say "it sees the fault $fault"
+    if BERTH_PLANT=$fault "$BERTH_SOURCE/tests/crash/run" --kills 300 --losses 1 --seconds 15; then
+        story_fail "the harness stays green with $fault"
+    fi
+done
