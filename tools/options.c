@@ -43,17 +43,18 @@ option_values (const berth_field_t *field, char *text, size_t size)
     }
 }
 
-void
-option_print_folded (const char *text, int indent)
+//  Words from a column on; the lines below begin at `indent`.
+static void
+s_fold (const char *text, int column, int indent)
 {
-    int column = indent;
+    int begin = column;
     while (*text) {
         int word = (int) strcspn (text, " ");
-        if (column > indent && column + 1 + word > 79) {
+        if (column > indent && column + (column > begin) + word > 79) {
             printf ("\n%*s", indent, "");
-            column = indent;
+            begin = column = indent;
         }
-        else if (column > indent)
+        else if (column > begin)
             column += printf (" ");
         column += printf ("%.*s", word, text);
         text += word;
@@ -63,20 +64,21 @@ option_print_folded (const char *text, int indent)
 }
 
 void
+option_print_folded (const char *text, int indent)
+{
+    s_fold (text, indent, indent);
+}
+
+//  What it means stands behind it, and below in a column of its own.
+void
 option_print (const berth_field_t *field, const char *letters)
 {
-    char shown [120], row [140], values [512];
+    char shown [120], row [140], values [512], text [1024];
     option_shown (field, letters, shown, sizeof shown);
     snprintf (row, sizeof row, "%s%s%s", shown [1] == '-' ? "    " : "", shown,
               field->flags & REQUIRED ? " *" : "");
-    if (strlen (row) > INDENT - 4)
-        printf ("  %s\n%*s", row, INDENT, "");
-    else
-        printf ("  %-*s", INDENT - 2, row);
-    option_print_folded (field->doc, INDENT);
     option_values (field, values, sizeof values);
-    if (*values) {
-        printf ("%*s", INDENT, "");
-        option_print_folded (values, INDENT);
-    }
+    snprintf (text, sizeof text, "%s%s%s", field->doc, *values ? " " : "", values);
+    int column = printf ("  %-*s", INDENT - 4, row);
+    s_fold (text, column + printf ("  "), INDENT);
 }
