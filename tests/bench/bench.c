@@ -2,6 +2,7 @@
 
 #include "bench.h"
 
+#include <czmq.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -79,4 +80,20 @@ bench_reap (pid_t pid)
 {
     kill (pid, SIGKILL);
     waitpid (pid, NULL, 0);
+}
+
+void
+bench_secure (void *socket)
+{
+    const char *path = getenv ("BENCH_KEY_FILE");
+    if (!path)
+        return;
+    zcert_t *cert = zcert_load (path);
+    const char *server = cert ? zcert_meta (cert, "server-key") : NULL;
+    if (!server)
+        bench_die ("'%s' is no key file with a server's key", path);
+    bench_zmq (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, server, 41), "server key");
+    bench_zmq (zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, zcert_public_txt (cert), 41), "public key");
+    bench_zmq (zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, zcert_secret_txt (cert), 41), "secret key");
+    zcert_destroy (&cert);
 }

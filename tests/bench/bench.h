@@ -25,6 +25,10 @@ void bench_die (const char *format, ...) BERTH_PRINTF (1, 2) __attribute__ ((nor
 //  Dies with the text of ZeroMQ's error unless rc is zero or more; returns rc.
 int bench_zmq (int rc, const char *what);
 
+//  Makes a socket a client's with CURVE, by the key file that $BENCH_KEY_FILE names (zcert, with the
+//  server's public key), if it names one.
+void bench_secure (void *socket);
+
 //  Forks a child that dies with its parent; 0 in the child.
 pid_t bench_fork (void);
 

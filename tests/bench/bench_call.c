@@ -39,6 +39,7 @@ bench_connect (const char *endpoint)
     zmq_setsockopt (self->socket, ZMQ_SNDTIMEO, &patience_ms, sizeof patience_ms);
     zmq_setsockopt (self->socket, ZMQ_RECONNECT_IVL, &soon_ms, sizeof soon_ms);
     zmq_setsockopt (self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    bench_secure (self->socket);
     bench_zmq (zmq_connect (self->socket, endpoint), endpoint);
     return self;
 }

@@ -1,6 +1,8 @@
 """Figures under load: many clients, many places, a large store. Each a function of the bench that
 returns its rows."""
+import json
 import os
+import socket
 import subprocess
 import time
 
@@ -190,5 +192,37 @@ def large(bench):
                 scaled(values, 1e-3), reason) for name, (refs, values) in found.items()]
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def curve(bench):
+    """lease.get round trip over TCP with CURVE, 1 client; against a raw ROUTER-DEALER over TCP with CURVE"""
+    count, refs, values, reason = 1500, [], [], None
+    doors = 'doors\n    net\n        id = net\n        bus = "tcp://127.0.0.1:*"\n' \
+            '        events = "tcp://127.0.0.1:*"\nlocalOverTcp = true\n'
+    try:
+        with Service(bench, configuration=doors) as service:
+            service.client("ping")
+            key = os.path.join(service.state, "bench.zcert")
+            berth = [bench.program("berth"), "--endpoint", service.endpoint]
+            subprocess.run(berth + ["key", "new", "bench", "--roles", "operator", "--companies", "*",
+                                    "--file", key], check=True, capture_output=True)
+            info = json.loads(subprocess.run(berth + ["--json", "bus", "info"], check=True,
+                                             capture_output=True).stdout)
+            for _ in range(bench.rounds):
+                refs.append(column(samples(bench.program("ref_roundtrip"), f"tcp://127.0.0.1:{free_port()}",
+                                           count, "curve")))
+                service.check()
+                values.append(column(samples(bench.program("bench_client"), "lease-get",
+                                             info["networkBus"], count, env={"BENCH_KEY_FILE": key})))
+    except (NotMeasured, subprocess.SubprocessError) as why:
+        reason = str(why)
+    return [Row("lease.get p50, TCP with CURVE", "us", ("<=", 1.4), scaled(refs, 1e-3),
+                scaled(values, 1e-3), reason)]
+
+
 FIGURES = {"writes": writes, "publish": publish, "places": places, "crowd": crowd, "large": large,
-           "flood": flood}
+           "flood": flood, "curve": curve}

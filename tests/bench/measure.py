@@ -87,7 +87,7 @@ class Scratch:
 class Service:
     """A berthd for as long as one figure takes, on an empty store, or on one of so many leases."""
 
-    def __init__(self, bench, leases=0):
+    def __init__(self, bench, leases=0, configuration=None):
         bench.need_service()
         self.bench = bench
         self.state = bench.scratch.new("s")
@@ -95,7 +95,12 @@ class Service:
             samples(bench.program("fill_store"), self.state, leases)
         self.endpoint = f"ipc://{self.state}/bus.sock"
         self.log = open(os.path.join(self.state, "log"), "w+")
-        self.process = subprocess.Popen(bench.service_argv(self.state), stdin=subprocess.DEVNULL,
+        argv = bench.service_argv(self.state)
+        if configuration:
+            with open(os.path.join(self.state, "conf"), "w") as file:
+                file.write(configuration)
+            argv += ["--config", file.name]
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
 
     def check(self):
