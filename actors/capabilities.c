@@ -183,6 +183,14 @@ s_held (const request_t *req, store_txn_t *txn, provider_info_t *info, berth_err
         info->status = "paused";
         info->held_since = hold.since;
         info->held_reason = hold.reason;
+        return 0;
+    }
+    if (hold_find (txn, req->arena, arena_printf (req->arena, "breaker:%s", info->name), &hold, err))
+        return -1;
+    if (hold.held) {
+        info->status = "unavailable";
+        info->held_since = hold.since;
+        info->held_reason = hold.reason;
     }
     return 0;
 }

@@ -153,12 +153,42 @@ s_list_providers (const inspector_t *self, arena_t *arena, store_txn_t *txn, bus
             return -1;
         if (hold.held)
             providers [count].state = "paused";
+        else if (hold_find (txn, arena, arena_printf (arena, "breaker:%s", providers [count].name),
+                            &hold, err))
+            return -1;
+        else if (hold.held)
+            providers [count].state = "unavailable";
         const provider_t *provider = provider_by_name (providers [count].name);
         count += !provider || !provider->for_tests || self->context->test_providers;
     }
     stats->providers.items = providers;
     stats->providers.count = count;
     return 0;
+}
+
+//  Providers that are left alone because they failed too often.
+static int
+s_list_breakers (const request_t *req, store_txn_t *txn, bus_stuck_t *stuck, size_t *count,
+                 berth_error_t *err)
+{
+    store_walk_t walk;
+    hold_t hold;
+    int rc = 0;
+    if (walk_begin (&walk, txn, INDEX_HOLD_LIST, NULL, NULL, err))
+        return -1;
+    while (*count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &hold, err)) == 0) {
+        if (hold.kind != hold_kind_BREAKER)
+            continue;               //  Somebody wants it so
+        int64_t wait_ms = hold.next_try_at - req->now_ms;
+        stuck [(*count)++] = (bus_stuck_t) {
+            .kind = "provider", .id = hold.id, .since = hold.since, .state = "left alone",
+            .why = arena_printf (req->arena, "%s: %.200s; the next acquire is let through %s",
+                hold.reason, hold.error, wait_ms > 0
+                ? arena_printf (req->arena, "in %lld s", (long long) (wait_ms + 999) / 1000) : "now"),
+        };
+    }
+    walk_end (&walk);
+    return rc < 0 ? -1 : 0;
 }
 
 //  Leases that have been on their way for longer than any step takes.
@@ -179,7 +209,7 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
         if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
             return -1;
         lease_t lease;
-        int rc;
+        int rc = 0;
         while (count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &lease, err)) == 0) {
             bool cleanup = lease.state == lease_state_CLEANUP;
             if (!cleanup && req->now_ms - lease.updated_at < STUCK_AFTER_MS)
@@ -196,6 +226,8 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
         if (rc < 0)
             return -1;
     }
+    if (s_list_breakers (req, txn, stuck, &count, err))
+        return -1;
     stats->stuck.items = stuck;
     stats->stuck.count = count;
     if (count)

@@ -331,6 +331,8 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         s_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
+    if (leases_breaker_told (self, req, txn, lease, &why, err))
+        return -1;
 
     if (lease->state == lease_state_RELEASING) {
         //  It was given back while its place was opening: now there is something to close.

@@ -147,11 +147,10 @@ leases_admit (leases_t *self, const request_t *req, store_txn_t *txn, const char
               const char *env, berth_error_t *err)
 {
     (void) self;
-    (void) env;
     hold_t hold;
     if (s_find (req, txn, NULL, &hold, err))
         return -1;
     if (!hold.held && s_find (req, txn, provider, &hold, err))
         return -1;
-    return hold.held ? s_refuse (&hold, err) : 0;
+    return hold.held ? s_refuse (&hold, err) : leases_breaker_admit (req, txn, provider, env, err);
 }

@@ -5,10 +5,26 @@
 
 #include "actor.h"
 #include "codec.h"
+#include "ids.h"
 #include "leases.h"
 #include "states.h"
 
 #define LEASES_MAGIC 0x1ea5e001u
+
+//  What a breaker remembers of acquires that failed in a row.
+enum { LEASES_BREAKERS = 256 };
+typedef struct {
+    char lease [BERTH_ID_SIZE], env [BERTH_ID_SIZE];
+    int64_t at_ms;
+} breaker_failure_t;
+
+typedef struct {
+    char provider [64], env [BERTH_ID_SIZE];        //  env "": of all environments
+    berth_code_t code;              //  The way in which they failed
+    int64_t last_ms;
+    size_t count;
+    breaker_failure_t failed [BERTH_BREAKER_FAILURES];
+} breaker_t;
 
 struct leases {
     uint32_t magic;
@@ -19,6 +35,7 @@ struct leases {
     arena_t *rows;                  //  Of one row at a time, where there are many
     int64_t forget_ms;              //  When to look for settled leases that may go
     char forget_after [128];        //  Behind which of them; "" for the oldest
+    breaker_t breakers [LEASES_BREAKERS];   //  The one that failed longest ago makes room
 };
 
 //  ---- leases.c
@@ -103,6 +120,15 @@ int leases_destroyed (leases_t *self, const request_t *req, const step_done_t *d
 //  Places that nobody took up in time, and destroys that are to be tried again; or all of them.
 int leases_sweep_kept (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, bool all,
                        berth_error_t *err);
+
+//  ---- leases_breaker.c
+//  An acquire was answered by its provider: with success (why->code BERTH_OK) or a failure.
+int leases_breaker_told (leases_t *self, const request_t *req, store_txn_t *txn,
+                         const lease_t *lease, const berth_error_t *why, berth_error_t *err);
+//  Is the provider, or this environment of it, left alone? One acquire is let through when it is
+//  tried again. Errors: provider_unavailable, with when that is.
+int leases_breaker_admit (const request_t *req, store_txn_t *txn, const char *provider,
+                          const char *env, berth_error_t *err);
 
 //  ---- leases_forget.c
 //  Settled leases that were kept long enough go; says when the next look is due.

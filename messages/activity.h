@@ -42,6 +42,8 @@
     X (BUS_UNDRAINED,        "bus.undrained",              "bus") \
     X (PROVIDER_PAUSED,      "provider.paused",            "provider") \
     X (PROVIDER_UNPAUSED,    "provider.unpaused",          "provider") \
+    X (PROVIDER_BREAKER_OPENED, "provider.breaker_opened", "provider") \
+    X (PROVIDER_BREAKER_CLOSED, "provider.breaker_closed", "provider") \
     X (KEY_CREATED,          "key.created",                "key") \
     X (KEY_GRANTED,          "key.granted",                "key") \
     X (KEY_REVOKED,          "key.revoked",                "key")

@@ -82,6 +82,10 @@ typedef struct {
     X (PRINCIPALS_MAX,    10000,     "keys, revoked ones too")                                     \
     X (SUBSCRIPTIONS_EACH, 1024,     "subscriptions of one key, or of one local connection")       \
     X (SUBSCRIPTIONS_MAX, 65536,     "subscriptions of all at one socket")                         \
+    X (BREAKER_FAILURES,  5,         "acquires that fail alike in a row until a provider is left alone") \
+    X (BREAKER_WINDOW_MS, 60000,     "time within which they do")                                  \
+    X (BREAKER_FIRST_MS,  10000,     "so long it is left alone first, then twice as long,")        \
+    X (BREAKER_MAX_MS,    300000,    "to this")                                                    \
     X (LIST_DEFAULT,      50,        "rows of a list without a limit")                             \
     X (LIST_MAX,          1000,      "rows of a list at most")                                     \
     X (COMPANY_RATE,      100000,    "requests a second of one company, unless configured")        \

@@ -126,7 +126,7 @@ BERTH_MESSAGE (bus_company, BUS_COMPANY);
 
 //  Something that does not move by itself: for `berth status`.
 #define BUS_STUCK(F, T) \
-    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, run or exec.") \
+    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease or provider.") \
     F (T, STR,   id,        "id",        REQUIRED, 128, "Which.") \
     F (T, STR,   state,     "state",     REQUIRED, 32, "In which state.") \
     F (T, TIME,  since,     "since",     REQUIRED, 0, "Since when.") \

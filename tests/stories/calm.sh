@@ -8,6 +8,12 @@ runs_in ()      #  lease: does a command end well there?
     exec=$(berth --json exec start "$1" -- true | field id) && berth exec attach "$exec"
 }
 
+env_with ()     #  name rule...
+{
+    berth env create "$1" --driver sandbox --config "{\"provider\":\"fault\",\"faults\":[${2:-}]}" \
+        >/dev/null
+}
+
 service_start --test-providers
 berth env create box --driver sandbox --config '{"provider":"fault"}' >/dev/null
 berth env create host --driver local >/dev/null
@@ -46,4 +52,20 @@ ends_with 0 berth provider unpause fault
 next=$(berth --json lease acquire box | field id)
 ends_with 0 berth lease release "$next"
 has "$(berth --company '~service' events)" 'provider.unpaused'
+
+say "a provider that fails again and again is left alone, and that is told at once, and once"
+env_with broken '{"verb":"acquire","do":"fail","times":1}'
+env_with well
+for _ in 1 2 3 4 5; do
+    ends_with 27 berth lease acquire broken
+done
+for _ in 1 2 3; do
+    ends_with 26 berth lease acquire broken
+    has "$output" 'left alone for this environment: 5 acquires in a row failed with provider_error'
+    has "$output" 'try again in'
+done
+next=$(berth --json lease acquire well | field id)      #  It is that environment's own fault
+ends_with 0 berth lease release "$next"
+same 1 "$(berth --json --company '~service' events --action provider.breaker_opened | wc -l)"
+has "$(berth status || true)" 'NOT WELL'
 service_stop
