@@ -68,8 +68,12 @@ s_setup (void **state)
     assert_int_equal (zsock_bind (router, "%s", self->endpoint), 0);
     self->trust = trust_new ();
     trust_add_local (self->trust, "operator", ROLE_OPERATOR, (berth_strs_t) { 0, NULL });
-    door_t *door = door_new_local (&router, self->trust, "operator");
-    self->front = front_new (&door, 1, self->trust, "instance", "install", self->wiring);
+    trust_add_local (self->trust, "ipc:ci", ROLE_OBSERVER, (berth_strs_t) { 0, NULL });
+    zsock_t *other = zsock_new (ZMQ_ROUTER);
+    assert_int_equal (zsock_bind (other, "ipc://%s/ci.sock", self->folder), 0);
+    door_t *doors [] = { door_new_local (&router, self->trust, "operator"),
+                         door_new_local (&other, self->trust, "ipc:ci") };
+    self->front = front_new (doors, BERTH_COUNT (doors), self->trust, "instance", "install", self->wiring);
     self->actor = zactor_new (front_actor, self->front);
     self->post = s_post = post_new (self->wiring);
     self->client = s_connect (self, ZMQ_DEALER);
@@ -473,6 +477,31 @@ test_silence (void **state)
     zsock_destroy (&silent);
 }
 
+//  What the roles of a door may not ask never reaches an actor.
+static void
+test_roles (void **state)
+{
+    scene_t *self = *state;
+    zsock_t *observer = zsock_new (ZMQ_DEALER);
+    assert_int_equal (zsock_connect (observer, "ipc://%s/ci.sock", self->folder), 0);
+    static const char *const asked [] = {
+        GET ("1"), ASK ("1", "exec.signal", ""), ASK ("1", "key.new", ""), ASK ("1", "bus.shutdown", ""),
+        ASK ("1", "exec.get", ",'actor':{'type':'agent','id':'a'}"),
+    };
+    for (size_t index = 0; index < BERTH_COUNT (asked); index++) {
+        s_send (self, observer, asked [index], "{}");
+        heard_t heard = s_hear (self, observer);
+        assert_string_equal (heard.status, "error");
+        assert_string_equal (heard.code, "forbidden");
+    }
+    s_send (self, observer, ASK ("2", "exec.get", ""), "{}");
+    assert_int_equal (s_letter (self->execs).type, REQUEST_EXEC_GET);
+    s_send (self, self->client, GET ("3"), "{}");
+    assert_int_equal (s_letter (self->runs).roles, ROLE_OPERATOR);
+    zsock_destroy (&observer);
+    s_is_well (self);
+}
+
 int
 main (void)
 {
@@ -480,7 +509,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_dealer_and_req), TEST (test_letter), TEST (test_refusals), TEST (test_frames),
         TEST (test_unanswered), TEST (test_turns), TEST (test_stream),
-        TEST (test_foreign_stream), TEST (test_peer_gone), TEST (test_silence),
+        TEST (test_foreign_stream), TEST (test_roles), TEST (test_peer_gone), TEST (test_silence),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
