@@ -468,6 +468,8 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_PROVIDER_GET] = registry_provider_get,
     [REQUEST_PROVIDER_PROBE] = registry_provider_probe,
     [REQUEST_PROVIDER_VALIDATE] = registry_provider_validate,
+    [REQUEST_PROVIDER_REUSE_MATCH] = registry_reuse_match,
+    [REQUEST_PROVIDER_CONFIG_FROM_LEASE] = registry_config_from_lease,
     [REQUEST_STEP_DONE] = s_step_done,
 };
 

@@ -50,6 +50,9 @@ int registry_policy (const config_rules_t *rules, const environment_policy_t *po
 //  May this service use the provider at all? (`fault` exists only for tests.)
 bool registry_has (const context_t *context, const provider_t *provider);
 
+//  ---- registry_reuse.c
+handler_fn registry_reuse_match, registry_config_from_lease;
+
 //  ---- registry_probe.c
 
 handler_fn registry_probe, registry_probe_config, registry_provider_probe, registry_step_done;

@@ -65,6 +65,43 @@ BERTH_MESSAGE (provider_config, PROVIDER_CONFIG);
     F (T, ANY,   config,    "normalizedConfig", NULLABLE | OBJECT, 65536, "As it would be kept.")
 BERTH_MESSAGE (provider_valid, PROVIDER_VALID);
 
+//  A lease as Paperclip writes it, as far as these rules look at it.
+#define REUSE_LEASE(F, T) \
+    F (T, STR,   id,        "id",        OPTIONAL, 128, "Named in the answer.") \
+    F (T, STR,   policy,    "leasePolicy", NULLABLE, 32, "If given, only the two that reuse fit.") \
+    F (T, STR,   run,       "heartbeatRunId", NULLABLE, 128, "Given as null: it has no run.") \
+    F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
+    F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT, 262144, "Of the lease.")
+BERTH_MESSAGE (reuse_lease, REUSE_LEASE);
+
+#define REUSE_ASK(F, T) \
+    F (T, STR,   name,      "provider",  OPTIONAL | POSITIVE, 64, "Provider key (default: config.provider, else fake).") \
+    F (T, ANY,   config,    "config",    REQUIRED | OBJECT, 65536, "Of the environment.") \
+    F (T, LIST (reuse_lease), leases, "leases", REQUIRED, 1000, "Last used first.")
+BERTH_MESSAGE (reuse_ask, REUSE_ASK);
+
+#define REUSE_REFUSAL(F, T) \
+    F (T, U64,   index,     "index",     REQUIRED, 0, "Which of the leases, from 0.") \
+    F (T, STR,   id,        "id",        NULLABLE, 128, "Its id, if it was given.") \
+    F (T, STR,   reason,    "reason",    REQUIRED, 256, "Why its place is not the one.")
+BERTH_MESSAGE (reuse_refusal, REUSE_REFUSAL);
+
+#define REUSE_ANSWER(F, T) \
+    F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The place that would be reused; null: none.") \
+    F (T, STR,   id,        "id",        NULLABLE, 128, "Of its lease, if it was given.") \
+    F (T, LIST (reuse_refusal), others, "others", REQUIRED, 1000, "Why not, for each other one.")
+BERTH_MESSAGE (reuse_answer, REUSE_ANSWER);
+
+#define LEASE_CONFIG_ASK(F, T) \
+    F (T, STR,   name,      "provider",  OPTIONAL | POSITIVE, 64, "Provider key (default: metadata.provider).") \
+    F (T, ANY,   metadata,  "metadata",  REQUIRED | OBJECT, 262144, "Of the lease.") \
+    F (T, BOOL,  loose,     "loose",     OPTIONAL, 0, "All of the metadata but the host's own keys; else only what is a config of that provider (false).")
+BERTH_MESSAGE (lease_config_ask, LEASE_CONFIG_ASK);
+
+#define LEASE_CONFIG(F, T) \
+    F (T, ANY,   config,    "config",    NULLABLE | OBJECT, 262144, "Null: the metadata holds none of that provider.")
+BERTH_MESSAGE (lease_config, LEASE_CONFIG);
+
 //  ---- steps, never on the wire
 
 //  Open a place for a lease that is pending; the answer is a place_opened.

@@ -81,6 +81,8 @@ enum {
     X (PROVIDER_GET,         "provider.get",            provider_ref,        provider_info,     REGISTRY, ALL_,  READ | MODE_SHARED, "Show one provider.") \
     X (PROVIDER_PROBE,       "provider.probe",          provider_config,     probe_result,      REGISTRY, WORK_, READ | MODE_SHARED, "Try whether a provider works here.") \
     X (PROVIDER_VALIDATE,    "provider.validateConfig", provider_config,     provider_valid,    REGISTRY, WORK_, READ | MODE_SHARED, "Would a provider take this config?") \
+    X (PROVIDER_REUSE_MATCH, "provider.reuseMatch",     reuse_ask,           reuse_answer,      REGISTRY, WORK_, READ | MODE_SHARED, "Which of these leases' places would be reused for a config, and why no other? A rule without a call.") \
+    X (PROVIDER_CONFIG_FROM_LEASE, "provider.configFromLease", lease_config_ask, lease_config,  REGISTRY, WORK_, READ | MODE_SHARED, "A provider's config out of a lease's metadata, strict or loose. A rule without a call.") \
     X (PROVIDER_PAUSE,       "provider.pause",          provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take no new lease of a provider; what runs there goes on. It stays so over a restart.") \
     X (PROVIDER_UNPAUSE,     "provider.unpause",        provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take leases of a provider again.") \
     X (WORKSPACE_CREATE,     "workspace.create",        workspace_create,    workspace,         REALIZER, WORK_, WRITE, "Make the record of an execution workspace.") \

@@ -186,6 +186,12 @@ BERTH_SCHEMA (provider_info, PROVIDER_INFO, 0, "A provider.");
 BERTH_SCHEMA (provider_page, PROVIDER_PAGE, 0, "All providers.");
 BERTH_SCHEMA (provider_ref, PROVIDER_REF, 0, "Names a provider.");
 BERTH_SCHEMA (provider_config, PROVIDER_CONFIG, 0, "A config for a provider.");
+BERTH_SCHEMA (reuse_lease, REUSE_LEASE, 0, "A lease, for the rules of reuse.");
+BERTH_SCHEMA (reuse_ask, REUSE_ASK, 0, "Which place would be reused?");
+BERTH_SCHEMA (reuse_refusal, REUSE_REFUSAL, 0, "Why a place would not be reused.");
+BERTH_SCHEMA (reuse_answer, REUSE_ANSWER, 0, "The place that would be reused.");
+BERTH_SCHEMA (lease_config_ask, LEASE_CONFIG_ASK, 0, "The config in a lease's metadata.");
+BERTH_SCHEMA (lease_config, LEASE_CONFIG, 0, "A provider's config.");
 BERTH_SCHEMA (provider_valid, PROVIDER_VALID, 0, "What a provider says of a config.");
 BERTH_SCHEMA (place_open, PLACE_OPEN, 0, "A place to open.");
 BERTH_SCHEMA (place_opened, PLACE_OPENED, 0, "A place that is open.");
@@ -263,7 +269,9 @@ static const berth_schema_t *const s_schemas [] = {
     &describe_request_schema, &describe_error_schema, &describe_limit_schema,
     &describe_action_schema, &bus_description_schema, &stream_credit_schema,
     &stream_cancel_schema, &provider_info_schema, &provider_page_schema, &provider_ref_schema,
-    &provider_config_schema, &provider_valid_schema, &place_open_schema, &place_opened_schema,
+    &provider_config_schema, &provider_valid_schema, &reuse_lease_schema, &reuse_ask_schema,
+    &reuse_refusal_schema, &reuse_answer_schema, &lease_config_ask_schema, &lease_config_schema,
+    &place_open_schema, &place_opened_schema,
     &place_close_schema, &place_realize_schema, &place_realized_schema, &place_return_schema,
     &place_probe_schema, &step_done_schema, &step_progress_schema, &lease_place_schema,
     &lease_realized_schema, &workspace_realize_schema, &shim_message_schema, &shim_limits_schema,

@@ -176,6 +176,8 @@ SPECIAL = {
     "exec.start": {"command": b"true"}, "exec.run": {"command": b"true"},
     "provider.get": {"provider": "bubblewrap"}, "provider.probe": {"provider": "bubblewrap"},
     "provider.validateConfig": {"provider": "bubblewrap"},
+    "provider.reuseMatch": {"config": {}, "leases": []},
+    "provider.configFromLease": {"provider": "fake", "metadata": {"provider": "fake"}},
     "environment.create": {"driver": "sandbox", "config": {"provider": "bubblewrap"}},
     "environment.validate": {"driver": "sandbox", "config": {"provider": "bubblewrap"}},
     "environment.probeConfig": {"driver": "sandbox", "config": {"provider": "bubblewrap"}},
