@@ -17,6 +17,7 @@
 #define INSPECTOR_MAGIC 0xb05ac701u
 #define STUCK_MAX 100
 #define STUCK_AFTER_MS 60000        //  A step takes less, or is said to be stuck
+#define RUN_STUCK_AFTER_MS 600000   //  To realize a large workspace takes longer
 
 struct inspector {
     uint32_t magic;
@@ -191,6 +192,38 @@ s_list_breakers (const request_t *req, store_txn_t *txn, bus_stuck_t *stuck, siz
     return rc < 0 ? -1 : 0;
 }
 
+static const char *
+s_why_cleanup (const request_t *req, const lease_t *lease)
+{
+    int64_t wait_ms = lease->next_try_at - req->now_ms;
+    return arena_printf (req->arena, "its place could not be closed in %llu tries, the next is %s: %s",
+                         (unsigned long long) lease->attempts, wait_ms > 0
+                         ? arena_printf (req->arena, "in %lld s", (long long) (wait_ms + 999) / 1000)
+                         : "now", lease->failure ? lease->failure : "nobody said why");
+}
+
+//  Runs that have had a step under way for longer than any step takes.
+static int
+s_list_runs (const request_t *req, store_txn_t *txn, bus_stuck_t *stuck, size_t *count,
+             berth_error_t *err)
+{
+    store_walk_t walk;
+    run_t run;
+    int rc = 0;
+    if (walk_begin (&walk, txn, INDEX_RUN_DUE, NULL, NULL, err))
+        return -1;
+    while (*count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &run, err)) == 0)
+        if (req->now_ms - run.updated_at >= RUN_STUCK_AFTER_MS)
+            stuck [(*count)++] = (bus_stuck_t) {
+                .kind = "run", .id = run.id, .since = run.updated_at,
+                .state = berth_enum_text (&run_state_enum, (int) run.state),
+                .company = run.company,
+                .why = arena_printf (req->arena, "its step '%s' has no answer", run.step),
+            };
+    walk_end (&walk);
+    return rc < 0 ? -1 : 0;
+}
+
 //  Leases that have been on their way for longer than any step takes.
 static int
 s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_error_t *err)
@@ -198,7 +231,7 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
     static const struct { lease_state_t state; const char *why; } kinds [] = {
         { lease_state_PENDING, "its provider has not opened its place" },
         { lease_state_RELEASING, "its provider has not closed its place" },
-        { lease_state_CLEANUP, "its place could not be closed; it is tried again" },
+        { lease_state_CLEANUP, NULL },
     };
     bus_stuck_t *stuck = arena_array (req->arena, STUCK_MAX, bus_stuck_t);
     size_t count = 0;
@@ -215,18 +248,17 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
             if (!cleanup && req->now_ms - lease.updated_at < STUCK_AFTER_MS)
                 continue;
             stuck [count++] = (bus_stuck_t) {
-                .kind = "lease", .id = lease.id, .since = lease.updated_at,
+                .kind = "lease", .id = lease.id, .since = lease.updated_at, .company = lease.company,
                 .state = berth_enum_text (&lease_state_enum, (int) lease.state),
-                .why = cleanup && lease.failure
-                    ? arena_printf (req->arena, "%s: %s", kinds [kind].why, lease.failure)
-                    : kinds [kind].why,
+                .why = cleanup ? s_why_cleanup (req, &lease) : kinds [kind].why,
             };
         }
         walk_end (&walk);
         if (rc < 0)
             return -1;
     }
-    if (s_list_breakers (req, txn, stuck, &count, err))
+    if (s_list_runs (req, txn, stuck, &count, err)
+        || s_list_breakers (req, txn, stuck, &count, err))
         return -1;
     stats->stuck.items = stuck;
     stats->stuck.count = count;

@@ -126,11 +126,12 @@ BERTH_MESSAGE (bus_company, BUS_COMPANY);
 
 //  Something that does not move by itself: for `berth status`.
 #define BUS_STUCK(F, T) \
-    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease or provider.") \
+    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, run or provider.") \
     F (T, STR,   id,        "id",        REQUIRED, 128, "Which.") \
     F (T, STR,   state,     "state",     REQUIRED, 32, "In which state.") \
     F (T, TIME,  since,     "since",     REQUIRED, 0, "Since when.") \
-    F (T, STR,   why,       "why",       REQUIRED, 512, "One sentence.")
+    F (T, STR,   why,       "why",       REQUIRED, 512, "One sentence.") \
+    F (T, STR,   company,   "companyId", NULLABLE, 64, "Whose; null: of no company.")
 BERTH_MESSAGE (bus_stuck, BUS_STUCK);
 
 #define BUS_FAULT(F, T) \

@@ -34,6 +34,8 @@ static const command_t s_commands [] = {
          "Run a command in a place of its own, and give the place back"),
     OWN ("status", NO_ARGUMENT, NULL, NULL, BUS_STATS, nothing, status_command,
          "How the service is, on one screen; exits 1 when it is not well"),
+    OWN ("doctor", NO_ARGUMENT, NULL, NULL, COUNT, doctor_options, doctor_command,
+         "What is stuck, since when, why, and the command that mends it; exits 1 when something is"),
     OWN ("events", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,
          "What happened, and with --follow what happens"),
     OWN ("events list", NO_ARGUMENT, NULL, "f=follow n=limit", ACTIVITY_LIST, events_options, events_command,

@@ -36,6 +36,10 @@ BERTH_MESSAGE (common_options, COMMON_OPTIONS);
     F (T, BOOL,  tty,       "tty",       OPTIONAL, 0, "Give it a terminal (default: if this is one).")
 BERTH_MESSAGE (run_options, RUN_OPTIONS);
 
+#define DOCTOR_OPTIONS(F, T) \
+    F (T, BOOL,  fix,       "fix",       OPTIONAL, 0, "Do what it would tell you to do; what somebody wants so stays, and no place is given up.")
+BERTH_MESSAGE (doctor_options, DOCTOR_OPTIONS);
+
 #define EVENTS_OPTIONS(F, T) \
     F (T, BOOL,  follow,    "follow",    OPTIONAL, 0, "Go on with what comes.") \
     F (T, TIME,  since,     "since",     OPTIONAL, 0, "Only from this time on: 10m, or 2026-05-11T09:30:00Z.") \
@@ -114,7 +118,7 @@ struct command {
 const command_t *command_at (size_t index);
 
 //  The commands that do more than ask and print, each in its own file.
-command_fn run_command, status_command, events_command, attach_command, logs_command, wait_command,
+command_fn run_command, status_command, doctor_command, events_command, attach_command, logs_command, wait_command,
     start_command, return_command, call_command, describe_command, shutdown_command,
     store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
     key_new_command, key_server_command,

@@ -68,4 +68,22 @@ next=$(berth --json lease acquire well | field id)      #  It is that environmen
 ends_with 0 berth lease release "$next"
 same 1 "$(berth --json --company '~service' events --action provider.breaker_opened | wc -l)"
 has "$(berth status || true)" 'NOT WELL'
+
+say "a doctor: what is stuck, why, and what mends it; --fix does it"
+ends_with 1 berth doctor
+has "$output" 'provider breaker:fault:'
+has "$output" 'berth provider probe fault'
+env_with sticks '{"verb":"release","do":"fail","times":1}'
+stuck=$(berth --json lease acquire sticks | field id)
+ends_with 0 berth bus drain --reason 'new disks'
+ends_with 1 berth doctor
+has "$output" 'bus bus is drained'
+has "$output" 'berth bus undrain'
+ends_with 19 berth lease release "$stuck"
+ends_with 1 berth doctor --fix
+has "$output" 'left as it is: somebody wants it so'
+await 20 eval '[ "$(berth --json lease show "$stuck" | field state)" = released ]'
+lacks "$(berth doctor || true)" "$stuck"
+same drained "$(berth --json doctor | grep '"kind":"bus"' | field state)"
+ends_with 0 berth bus undrain
 service_stop
