@@ -2,8 +2,12 @@
 
 #include "server_dirs.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SOCKET_PATH_MAX = 107, SHIM_NAME = 35 };     //  /p/ and 32 digits
+enum { SOCKET_PATH_MAX = 107, SHIM_NAME = 35, CHILD_WAIT_MS = 1000 };     //  /p/ and 32 digits
 
 static int
 s_make (const char *path, mode_t mode)
@@ -66,11 +70,18 @@ server_lock (const char *path, const char *name, int *ret_fd, berth_error_t *err
     int fd = open (file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return berth_fail_errno (err, BERTH_FORBIDDEN, "cannot open the lock %s", file);
-    if (flock (fd, LOCK_EX | LOCK_NB)) {
+    int64_t deadline = berth_mono_ms () + CHILD_WAIT_MS;
+    while (flock (fd, LOCK_EX | LOCK_NB)) {
         char pid [32] = "";
-        ssize_t size = read (fd, pid, sizeof pid - 1);
+        ssize_t size = pread (fd, pid, sizeof pid - 1, 0);
         pid [size > 0 ? size : 0] = 0;
         pid [strcspn (pid, "\n")] = 0;
+        long number = strtol (pid, NULL, 10);
+        //  Killed behind a fork: its child has the lock until it closes what it came with
+        if (number > 0 && kill ((pid_t) number, 0) && errno == ESRCH && berth_mono_ms () < deadline) {
+            (void) poll (NULL, 0, 2);
+            continue;
+        }
         close (fd);
         berth_error_set (err->remedy, sizeof err->remedy,
                          "stop it (berth bus shutdown), or name other directories");

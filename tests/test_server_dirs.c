@@ -4,8 +4,10 @@
 
 #include "server_dirs.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct {
@@ -89,6 +91,25 @@ test_lock (void **state)
     close (first);
     assert_ok (server_lock (self->folder, "lock", &second, &err), err);
     close (second);
+    //  A child of one that was killed may have the lock for a moment longer.
+    int told [2];
+    assert_int_equal (pipe (told), 0);
+    pid_t owner = fork ();
+    if (owner == 0) {
+        (void) server_lock (self->folder, "lock", &first, &err);
+        if (fork () == 0) {
+            (void) !write (told [1], "x", 1);
+            (void) poll (NULL, 0, 50);
+        }
+        _exit (0);
+    }
+    char byte;
+    assert_int_equal (read (told [0], &byte, 1), 1);
+    assert_int_equal (waitpid (owner, NULL, 0), owner);
+    assert_ok (server_lock (self->folder, "lock", &second, &err), err);
+    close (second);
+    close (told [0]);
+    close (told [1]);
     //  What lies there as a link is not followed.
     assert_int_equal (symlink ("/dev/null", fixture_path (self->arena, self->folder, "link")), 0);
     assert_fails (server_lock (self->folder, "link", &second, &err), err, BERTH_FORBIDDEN);
