@@ -3,6 +3,7 @@
 import mmap
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from foreign_bus import Bus, Failed
 KINDS = ["write", "pwrite", "fdatasync", "rename", "sendmsg", "fork", "mkdir", "unlink"]
 ACTIONS = ["nothing", "before", "after", "eio", "enospc", "short"]
 PAGE = struct.Struct("=8I I I I I I i 64s")
+WRAPPER = '#!/bin/bash\nLD_PRELOAD=%s BERTH_POINTS=%s ASAN_OPTIONS=%s exec -a berth-shim %s "$@"\n'
 PATIENCE = 60
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -32,7 +34,8 @@ def programs():
         return build
     build = os.path.join(ROOT, "build-crash")
     for command in (["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                     "-DBERTH_TESTS=OFF", "-DBERTH_CRASH=ON", "-DBERTH_PLANTS=ON"],
+                     "-DBERTH_TESTS=OFF", "-DBERTH_CRASH=ON", "-DBERTH_PLANTS=ON",
+                     "-DUUID_ARCHIVE=OFF"],         # No static shim: points.c goes into it, too
                     ["ninja", "-C", build, "berthd", "crash_points"]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
@@ -95,15 +98,35 @@ class Service:
         self.log_path = folder + "/berthd.log"
         self.log = open(self.log_path, "ab")
         self.points = Points(folder + "/points")
+        self.shim_points = Points(folder + "/shim_points")
+        self.program = self.programs(folder + "/bin")
         self.process, self.lives, self.up, self.over = None, 0, False, False
         self.install = None
 
+    def programs(self, folder):
+        """A folder with berthd, and with a berth-shim that loads points.c too, if it is not static."""
+        os.mkdir(folder)
+        os.chmod(folder, 0o711)
+        for name in ("berthd", "berth-init"):
+            shutil.copy(os.path.join(self.build, name), folder)
+        self.env = dict(os.environ, LD_PRELOAD=os.path.join(self.build, "tests", "libcrash_points.so"))
+        self.env["ASAN_OPTIONS"] = "detect_leaks=0:verify_asan_link_order=0"
+        shim = os.path.join(self.build, "berth-shim")
+        with open(shim, "rb") as file:
+            static = b"/ld-linux" not in file.read(4096)
+        if static:
+            shutil.copy(shim, folder)
+        else:
+            with open(folder + "/berth-shim", "w") as file:
+                file.write(WRAPPER % (self.env["LD_PRELOAD"], self.shim_points.path,
+                                      self.env["ASAN_OPTIONS"], shim))
+            os.chmod(folder + "/berth-shim", 0o755)
+        return folder + "/berthd"
+
     def launch(self):
-        preload = os.path.join(self.build, "tests", "libcrash_points.so")
-        env = dict(os.environ, LD_PRELOAD=preload, BERTH_POINTS=self.points.path)
-        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "detect_leaks=1") + ":verify_asan_link_order=0"
+        env = dict(self.env, BERTH_POINTS=self.points.path)
         self.process = subprocess.Popen(
-            [os.path.join(self.build, "berthd"), "--state", self.state, "--runtime", self.run,
+            [self.program, "--state", self.state, "--runtime", self.run,
              "--test-providers"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env,
             start_new_session=True)         # Ctrl-C is for us
         self.lives += 1

@@ -1,5 +1,5 @@
 //  points.c - owns the calls of berthd that touch the world: counts them, and at the nth of a kind it
-//  kills the service, or lets the call fail. A library for LD_PRELOAD; the driver of the crash harness
+//  kills the service, or lets the call fail; also of shims, whose calls fail. For LD_PRELOAD; the driver of the crash harness
 //  and this share a page (BERTH_POINTS names its file), which machine.py reads and arms.
 
 #include <dlfcn.h>
