@@ -51,7 +51,7 @@ BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory; as root (/var/lib/berth).") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory, where its sockets are; as root (/run/berth).") \
     F (T, U64,   store_max, "storeMax",  OPTIONAL | POSITIVE, 70368744177664, "Bytes the store may grow to (68719476736).") \
-    F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (true).") \
+    F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (false).") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
     F (T, OBJ (configuration_retention), retention, "retention", OPTIONAL, 0, "How long what has ended is kept.") \

@@ -152,8 +152,8 @@ s_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *
     if (geteuid () == 0 && !self->as_root) {
         if (err)
             berth_error_set (err->remedy, sizeof err->remedy,
-                             "run berthd as a user, use provider bubblewrap, or set localAsRoot in "
-                             "its configuration");
+                             "run berthd as a user or with --local-root (localAsRoot in its "
+                             "configuration), or use provider bubblewrap");
         return berth_fail (err, BERTH_FORBIDDEN, "driver local does not run as root here");
     }
     places_how_t how = { .plan = s_plan, .context = self };

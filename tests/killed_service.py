@@ -20,7 +20,8 @@ class Service:
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "--state", self.state, "--runtime", self.run, "--test-providers"],
+            [self.program, "--state", self.state, "--runtime", self.run, "--test-providers",
+             "--local-root"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.lives += 1
         bus = Bus(self.bus)

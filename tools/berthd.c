@@ -166,7 +166,7 @@ s_watchdog_ms (void)
 int
 main (int argc, char **argv)
 {
-    server_options_t options = { .owner_fd = -1, .local_as_root = true, .alive = s_alive,
+    server_options_t options = { .owner_fd = -1, .local_as_root = false, .alive = s_alive,
                                  .alive_ms = s_watchdog_ms () };
     daemon_options_t said = { 0 };
     char state [2048], runtime [2048];

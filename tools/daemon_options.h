@@ -11,7 +11,7 @@
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Where its sockets are (DIR/run of a named state directory, else $XDG_RUNTIME_DIR/berth; root: /run/berth).") \
     F (T, U64,   store_max, "storeMax",  OPTIONAL | POSITIVE, 70368744177664, "How large the store may grow, from 1M on (64G).") \
     F (T, STR,   uids,      "uids",      OPTIONAL | POSITIVE, 32, "Host uids for places, when started by root (900000:50000).") \
-    F (T, BOOL,  local_root, "localRoot", OPTIONAL, 0, "Driver local may run as root (default); --no-local-root: it may not.") \
+    F (T, BOOL,  local_root, "localRoot", OPTIONAL, 0, "Driver local may run as root; default: it may not.") \
     F (T, BOOL,  ephemeral, "ephemeral", OPTIONAL, 0, "A private service: closes every place when it ends.") \
     F (T, U64,   owner_fd,  "ownerFd",   OPTIONAL, 65535, "End when this descriptor reaches its end of file.") \
     F (T, STR,   restore,   "restore",   OPTIONAL | POSITIVE, 4000, "Make the store of an empty state directory from this backup, and end.") \

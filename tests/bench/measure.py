@@ -150,7 +150,7 @@ class Bench:
             raise NotMeasured("berthd not built")
 
     def service_argv(self, state):
-        return [self.program("berthd"), "--state", state, "--runtime", state]
+        return [self.program("berthd"), "--state", state, "--runtime", state, "--local-root"]
 
     def walls(self):
         """The same walls as the provider's: what ref_bwrap needs to build them without Berth."""

@@ -126,7 +126,7 @@ class Service:
     def launch(self):
         env = dict(self.env, BERTH_POINTS=self.points.path)
         self.process = subprocess.Popen(
-            [self.program, "--state", self.state, "--runtime", self.run,
+            [self.program, "--state", self.state, "--runtime", self.run, "--local-root",
              "--test-providers"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env,
             start_new_session=True)         # Ctrl-C is for us
         self.lives += 1

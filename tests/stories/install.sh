@@ -114,7 +114,7 @@ say "the installed service, found by nothing but its own place; the prefix was m
 mv "$prefix" "$here/moved"
 prefix=$here/moved
 export PATH=/usr/local/bin:/usr/bin:/bin LD_LIBRARY_PATH=$prefix/lib
-outside "$prefix/bin/berthd" --state "$here/state" >"$service_log" 2>&1 </dev/null &
+outside "$prefix/bin/berthd" --state "$here/state" --local-root >"$service_log" 2>&1 </dev/null &
 service_pid=$!
 berth ()
 {

@@ -125,7 +125,7 @@ for value in values if every else values[-1:]:
 service_start ()    #  [option of berthd]...
 {
     mkdir -p -m 711 "$BERTH_STATE"
-    "$BERTH_BUILD/berthd" --state "$BERTH_STATE" --runtime "$BERTH_STATE/run" "$@" \
+    "$BERTH_BUILD/berthd" --state "$BERTH_STATE" --runtime "$BERTH_STATE/run" --local-root "$@" \
         >>"$service_log" 2>&1 </dev/null &
     service_pid=$!
     await 30 service_answers
