@@ -399,12 +399,15 @@ cgroup_end (const cgroup_t *self, int64_t deadline_mono_ms, berth_error_t *err)
     return 0;
 }
 
+//  Seconds, on a busy machine: nobody tries again.
+enum { REMOVE_TRIES = 1500 };
+
 static void
 s_remove (char path [CGROUP_PATH])
 {
     if (!*path)
         return;
-    for (int tries = 0; rmdir (path) && errno == EBUSY && tries < 50; tries++)
+    for (int tries = 0; rmdir (path) && errno == EBUSY && tries < REMOVE_TRIES; tries++)
         (void) poll (NULL, 0, 2);       //  The last exits are still being accounted
     *strrchr (path, '/') = 0;
     (void) rmdir (path);                //  Stays while other places are in it
