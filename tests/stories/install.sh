@@ -204,7 +204,7 @@ END
 if [ "$(id -u)" = 0 ]; then
     say "the unit in effigy: a run in a sandbox within all that it forbids"
     unshare --mount bash "$here/confine" "$(setting ReadWritePaths)" "$(setting CapabilityBoundingSet)" \
-        "$(setting SystemCallFilter)" $(setting ExecStart) --state "$here/state" >"$service_log" 2>&1 </dev/null &
+        "$(setting SystemCallFilter)" $(setting ExecStart) --state "$here/state" --local-root >"$service_log" 2>&1 </dev/null &
     service_pid=$!
     await 30 service_answers
     service_install=$(berth bus ping | sed -n 's/^install *//p')
