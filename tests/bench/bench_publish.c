@@ -123,7 +123,7 @@ static int64_t
 s_ours (const char *folder, const char *endpoint, long entries, int report)
 {
     berth_error_t err = { 0 };
-    context_t context = { 0 };
+    static context_t context;       //  The actor lives on behind us
     zsys_init ();
     if (store_open (folder, 0, &context.store, &err))
         bench_die ("%s", err.text);
