@@ -1,20 +1,13 @@
 //  test_activity_find.c - every filter of the log finds what a look at each entry finds, page by page,
 //  and looks at little else.
 
-#include "fixture.h"
+#include "store_home.h"
 
 #include "activity_inside.h"
 #include "codec.h"
 #include "ids.h"
 
 enum { ENTRIES = 1500, RUNS = 40 };
-
-typedef struct {
-    char *folder;
-    store_t *store;
-    arena_t *arena;
-    berth_error_t err;
-} home_t;
 
 static const action_t s_actions [] = { ACTION_RUN_READY, ACTION_LEASE_ACQUIRED, ACTION_RUN_FAILED,
                                        ACTION_EXEC_STARTED };
@@ -23,11 +16,8 @@ static const action_t s_actions [] = { ACTION_RUN_READY, ACTION_LEASE_ACQUIRED, 
 static int
 s_setup (void **state)
 {
-    home_t *home = calloc (1, sizeof *home);
-    assert_non_null (home);
-    home->folder = fixture_folder_new ();
-    home->arena = arena_new ();
-    assert_ok (store_open (home->folder, 64 << 20, &home->store, &home->err), home->err);
+    (void) home_setup (state);
+    home_t *home = *state;
     store_txn_t *txn;
     fixture_random_t random = { 7 };
     int64_t now_ms = 1000000;
@@ -52,18 +42,6 @@ s_setup (void **state)
         assert_ok (activity_add (txn, arena, &note, &home->err), home->err);
     }
     assert_ok (store_commit (&txn, &home->err), home->err);
-    *state = home;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    home_t *home = *state;
-    store_destroy (&home->store);
-    fixture_folder_destroy (&home->folder);
-    arena_destroy (&home->arena);
-    free (home);
     return 0;
 }
 
@@ -204,5 +182,5 @@ main (void)
         cmocka_unit_test (test_filters), cmocka_unit_test (test_since),
         cmocka_unit_test (test_until), cmocka_unit_test (test_little_is_looked_at),
     };
-    return cmocka_run_group_tests_name ("activity_find", tests, s_setup, s_teardown);
+    return cmocka_run_group_tests_name ("activity_find", tests, s_setup, home_teardown);
 }

@@ -1,42 +1,12 @@
 //  test_activity_keep.c - what is kept of the log: trimmed from its beginning, its chain whole from the
 //  floor on, and every change of an entry named.
 
-#include "fixture.h"
+#include "store_home.h"
 
 #include "activity_inside.h"
 #include "codec.h"
 #include "ids.h"
 #include "store_lmdb.h"
-
-typedef struct {
-    char *folder;
-    store_t *store;
-    arena_t *arena;
-    berth_error_t err;
-} home_t;
-
-static int
-s_setup (void **state)
-{
-    home_t *home = calloc (1, sizeof *home);
-    assert_non_null (home);
-    home->folder = fixture_folder_new ();
-    home->arena = arena_new ();
-    assert_ok (store_open (home->folder, 64 << 20, &home->store, &home->err), home->err);
-    *state = home;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    home_t *home = *state;
-    store_destroy (&home->store);
-    fixture_folder_destroy (&home->folder);
-    arena_destroy (&home->arena);
-    free (home);
-    return 0;
-}
 
 //  Entries of acme and other in turns, one a second from `first` on.
 static void
@@ -261,7 +231,7 @@ test_other_damage (void **state)
     assert_names (s_verify (home, "other", 0, 100), 1, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, home_setup, home_teardown)
 
 int
 main (void)

@@ -1,41 +1,11 @@
 //  test_activity_log.c - the log has no gap, also over what was undone, and its chain tells of every
 //  change.
 
-#include "fixture.h"
+#include "store_home.h"
 
 #include "activity_log.h"
 #include "codec.h"
 #include "ids.h"
-
-typedef struct {
-    char *folder;
-    store_t *store;
-    arena_t *arena;
-    berth_error_t err;
-} home_t;
-
-static int
-s_setup (void **state)
-{
-    home_t *home = calloc (1, sizeof *home);
-    assert_non_null (home);
-    home->folder = fixture_folder_new ();
-    home->arena = arena_new ();
-    assert_ok (store_open (home->folder, 64 << 20, &home->store, &home->err), home->err);
-    *state = home;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    home_t *home = *state;
-    store_destroy (&home->store);
-    fixture_folder_destroy (&home->folder);
-    arena_destroy (&home->arena);
-    free (home);
-    return 0;
-}
 
 static void
 s_add (home_t *home, store_txn_t *txn, const char *company, const char *entity)
@@ -227,7 +197,7 @@ test_chain_breaks (void **state)
     store_txn_destroy (&txn);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, home_setup, home_teardown)
 
 int
 main (void)

@@ -1,7 +1,7 @@
 //  test_store.c - how a store comes to be, is opened, migrated and refused; transactions in each
 //  other; counters.
 
-#include "fixture.h"
+#include "store_home.h"
 
 #include "ids.h"
 #include "store_lmdb.h"
@@ -16,37 +16,6 @@
 
 #define ID1 "11111111-1111-7111-8111-111111111111"
 #define ID2 "22222222-2222-7222-8222-222222222222"
-#define SIZE (64u << 20)
-
-typedef struct {
-    char *folder;
-    store_t *store;
-    arena_t *arena;
-    berth_error_t err;
-} home_t;
-
-static int
-s_setup (void **state)
-{
-    home_t *home = calloc (1, sizeof *home);
-    assert_non_null (home);
-    home->folder = fixture_folder_new ();
-    home->arena = arena_new ();
-    assert_ok (store_open (home->folder, SIZE, &home->store, &home->err), home->err);
-    *state = home;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    home_t *home = *state;
-    store_destroy (&home->store);
-    fixture_folder_destroy (&home->folder);
-    arena_destroy (&home->arena);
-    free (home);
-    return 0;
-}
 
 static void
 s_put (home_t *home, store_txn_t *txn, const char *id, const char *name)
@@ -71,7 +40,7 @@ static void
 s_reopen (home_t *home)
 {
     store_destroy (&home->store);
-    assert_ok (store_open (home->folder, SIZE, &home->store, &home->err), home->err);
+    assert_ok (store_open (home->folder, HOME_SIZE, &home->store, &home->err), home->err);
 }
 
 static void
@@ -118,7 +87,7 @@ test_leftover_of_the_making (void **state)
     assert_int_equal (write (fd, "half", 4), 4);
     close (fd);
     store_t *store;
-    assert_ok (store_open (folder, SIZE, &store, &home->err), home->err);
+    assert_ok (store_open (folder, HOME_SIZE, &store, &home->err), home->err);
     store_destroy (&store);
     fixture_folder_destroy (&folder);
 }
@@ -132,7 +101,7 @@ test_not_a_store (void **state)
     snprintf (path, sizeof path, "%s/store", folder);
     assert_int_equal (mkdir (path, 0700), 0);
     store_t *store = NULL;
-    assert_fails (store_open (folder, SIZE, &store, &home->err), home->err, BERTH_CONFLICT);
+    assert_fails (store_open (folder, HOME_SIZE, &store, &home->err), home->err, BERTH_CONFLICT);
     assert_non_null (strstr (home->err.text, "no store of Berth"));
     assert_null (store);
     fixture_folder_destroy (&folder);
@@ -144,7 +113,7 @@ test_newer_is_refused (void **state)
     home_t *home = *state;
     s_set_meta (home, "schema", STORE_SCHEMA + 1, false);
     store_destroy (&home->store);
-    assert_fails (store_open (home->folder, SIZE, &home->store, &home->err), home->err,
+    assert_fails (store_open (home->folder, HOME_SIZE, &home->store, &home->err), home->err,
                   BERTH_CONFLICT);
     assert_non_null (strstr (home->err.text, "newer"));
 }
@@ -185,7 +154,7 @@ test_read_only_folder (void **state)
     if (root)
         assert_int_equal (seteuid (65534), 0);
     store_t *store = NULL;
-    int rc = store_open (folder, SIZE, &store, &home->err);
+    int rc = store_open (folder, HOME_SIZE, &store, &home->err);
     berth_error_t fresh = home->err;
     if (root)
         assert_int_equal (seteuid (0), 0);
@@ -198,7 +167,7 @@ test_read_only_folder (void **state)
     //  A store that is there and belongs to somebody else.
     store_destroy (&home->store);
     assert_int_equal (seteuid (65534), 0);
-    rc = store_open (home->folder, SIZE, &home->store, &home->err);
+    rc = store_open (home->folder, HOME_SIZE, &home->store, &home->err);
     assert_int_equal (seteuid (0), 0);
     assert_fails (rc, home->err, BERTH_FORBIDDEN);
 }
@@ -321,7 +290,7 @@ test_dead_readers (void **state)
         store_t *store;
         store_txn_t *txn;
         environment_t row;
-        if (store_open (home->folder, SIZE, &store, NULL) || store_read (store, &txn, NULL))
+        if (store_open (home->folder, HOME_SIZE, &store, NULL) || store_read (store, &txn, NULL))
             _exit (1);
         (void) environment_get (txn, home->arena, ID1, &row, NULL);
         if (write (ready [1], "r", 1) == 1)
@@ -331,7 +300,7 @@ test_dead_readers (void **state)
     close (ready [1]);
     assert_int_equal (read (ready [0], &byte, 1), 1);
     close (ready [0]);
-    assert_ok (store_open (home->folder, SIZE, &home->store, &home->err), home->err);
+    assert_ok (store_open (home->folder, HOME_SIZE, &home->store, &home->err), home->err);
     assert_int_equal (store_clear_readers (home->store), 0);        //  It is alive
     assert_int_equal (kill (pid, SIGKILL), 0);
     int status;
@@ -378,7 +347,7 @@ test_stat (void **state)
     store_txn_t *txn;
     char ids [500] [BERTH_ID_SIZE];
     assert_ok (store_stat (home->store, &empty, &home->err), home->err);
-    assert_int_equal (empty.max_bytes, SIZE);
+    assert_int_equal (empty.max_bytes, HOME_SIZE);
     assert_true (empty.disk_free > 0);
     assert_int_equal (empty.epoch, 1);
     assert_ok (store_begin (home->store, &txn, &home->err), home->err);
@@ -397,7 +366,7 @@ test_stat (void **state)
     assert_true (emptied.used_bytes < filled.used_bytes - 50000);   //  Freed pages do not count
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, home_setup, home_teardown)
 
 int
 main (void)

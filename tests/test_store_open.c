@@ -1,7 +1,7 @@
 //  test_store_open.c - a store that an older berthd left; one that comes back from a backup; and what is
 //  no backup.
 
-#include "fixture.h"
+#include "store_home.h"
 
 #include "activity_log.h"
 #include "codec.h"
@@ -14,42 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIZE = 64 << 20 };
-
-typedef struct {
-    char *folder;
-    store_t *store;
-    arena_t *arena;
-    berth_error_t err;
-} home_t;
-
-static int
-s_setup (void **state)
-{
-    home_t *home = calloc (1, sizeof *home);
-    assert_non_null (home);
-    home->folder = fixture_folder_new ();
-    home->arena = arena_new ();
-    *state = home;
-    return 0;
-}
-
-static int
-s_teardown (void **state)
-{
-    home_t *home = *state;
-    store_destroy (&home->store);
-    fixture_folder_destroy (&home->folder);
-    arena_destroy (&home->arena);
-    free (home);
-    return 0;
-}
-
 static void
 s_open (home_t *home)
 {
     store_destroy (&home->store);
-    assert_ok (store_open (home->folder, SIZE, &home->store, &home->err), home->err);
+    assert_ok (store_open (home->folder, HOME_SIZE, &home->store, &home->err), home->err);
 }
 
 static uint64_t
@@ -287,7 +256,7 @@ test_what_is_no_backup (void **state)
     free (folder);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown (name, home_setup_bare, home_teardown)
 
 int
 main (void)
