@@ -4,7 +4,8 @@
 //  Arguments and environment are nowhere written down: values may be secrets. So exec.start is
 //  answered once its START stands in the shim's socket, where it outlives us. A start that a crash
 //  cut off before was not answered: whoever asked asks again, by its key or by the exec's id, and
-//  brings them.
+//  brings them. A place that died with the START in its socket takes the exec along: nobody asks again
+//  for what was answered, and that place would start nothing.
 
 #include "exec_parts.h"
 
@@ -83,7 +84,7 @@ exec_begin (void *actor, const request_t *req, const void *what, effects_t *fx)
     else if (begin->socket)
         link_join (self, live, begin->lease, begin->socket, begin->generation, req);
     else
-        live_lost (self, live, "its place is gone, or was never opened", req);
+        live_lost (self, live, "its place is gone, or was never opened", !begin->closed, req);
     starts_settle (self, req, fx);
 }
 
@@ -265,7 +266,8 @@ exec_take_up (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx
         }
         begin_t *begin = arena_new_of (req->arena, begin_t);
         *begin = (begin_t) { .row = row, .lease = row->lease, .generation = row->generation,
-                             .socket = found ? exec_socket (&lease, req->arena) : NULL };
+                             .socket = found ? exec_socket (&lease, req->arena) : NULL,
+                             .closed = !found || lease.state != lease_state_ACTIVE };
         effects_call (fx, req, exec_begin, actor, begin);
         row = arena_new_of (req->arena, exec_t);
     }

@@ -108,7 +108,7 @@ s_measure (live_t *live, const char *folder)
 }
 
 void
-live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req)
+live_lost (execs_t *self, live_t *live, const char *reason, bool again, const request_t *req)
 {
     const char *folder = exec_spool (self, live->id, req->arena);
     uint8_t *data = arena_take (req->arena, END_SIZE);
@@ -123,7 +123,7 @@ live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req
         return;
     }
     if (!live->told && live->phase != LIVE_RUNNING && !spool_started (folder)) {
-        if (live->phase == LIVE_UNSURE)
+        if (live->phase == LIVE_UNSURE && again)
             live_wanted (self, live, reason, req);
         else
             live_not_started (self, live, reason, req);

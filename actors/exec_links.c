@@ -72,7 +72,7 @@ s_lost (execs_t *self, exec_link_t *link, const char *reason, const request_t *r
         next = node->next;
         live_t *live = node_of (node, live_t, of_link);
         if (live->phase != LIVE_ENDED)
-            live_lost (self, live, reason, req);
+            live_lost (self, live, reason, false, req);
     }
 }
 
@@ -296,7 +296,7 @@ s_hello (execs_t *self, exec_link_t *link, const shim_message_t *message, const 
             next = node->next;
             live_t *live = node_of (node, live_t, of_link);
             if (live->asked && live->phase != LIVE_ENDED)
-                live_lost (self, live, "the place's shim does not know it", req);
+                live_lost (self, live, "the place's shim does not know it", true, req);
         }
     }
 }

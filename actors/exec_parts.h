@@ -181,6 +181,7 @@ typedef struct {
     berth_bytes_t start;            //  START, packed; size 0: its shim has been told before
     const char *lease, *socket;     //  socket NULL: the place is not open
     uint64_t generation;
+    bool closed;                    //  Nothing can be started in its lease any more
 } begin_t;
 
 const char *exec_socket (const lease_t *lease, arena_t *arena);
@@ -206,8 +207,9 @@ int64_t starts_next_ms (const execs_t *self);
 void live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_t mono_ms);
 //  ENDED, from the shim or from the spool.
 void live_ended (execs_t *self, live_t *live, const shim_message_t *message);
-//  No shim knows it: its end is what the spool says, or that it is lost.
-void live_lost (execs_t *self, live_t *live, const char *reason, const request_t *req);
+//  No shim knows it: its end is what the spool says, or that it is lost. `again`: its place could start
+//  it yet, so one that a restart cut off before it was answered waits to be asked for again.
+void live_lost (execs_t *self, live_t *live, const char *reason, bool again, const request_t *req);
 //  It was never started.
 void live_not_started (execs_t *self, live_t *live, const char *reason, const request_t *req);
 //  Lays over a row what is known beyond it. An end is not told before it is written.
