@@ -169,6 +169,15 @@ s_end_details (const exec_t *row, arena_t *arena)
     return map;
 }
 
+void
+exec_used (exec_t *row, const request_t *req)
+{
+    if (!row->lease_idle_ms)
+        return;
+    row->boot = req->boot;
+    row->used_mono_ms = req->mono_ms;
+}
+
 static void
 s_fill_end (const live_t *live, exec_t *row, const request_t *req)
 {
@@ -190,6 +199,7 @@ s_fill_end (const live_t *live, exec_t *row, const request_t *req)
     row->truncated = live->truncated;
     row->stalled = false;
     berth_put (exec, row, ended_at, live->ended_ms ? live->ended_ms : req->now_ms);
+    exec_used (row, req);
     if (live->reason [0])
         berth_put (exec, row, reason, arena_string (req->arena, live->reason));
 }

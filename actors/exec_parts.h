@@ -219,6 +219,8 @@ void live_overlay (const live_t *live, exec_t *row);
 handler_fn exec_tick;
 int64_t exec_next_ms (void *self);
 
+//  It is use of its lease now, if that has an idleMs.
+void exec_used (exec_t *row, const request_t *req);
 //  Answers an exec.run whose exec has ended.
 void exec_answer_run (execs_t *self, const exec_t *row, const request_t *req, effects_t *fx);
 const char *exec_subject (arena_t *arena, const char *what, const char *id);

@@ -102,6 +102,7 @@ s_make_row (const exec_start_t *ask, const lease_t *lease, const berth_blobs_t *
         .spool_max = ask->spool_max ? ask->spool_max : SPOOL_DEFAULT_MAX,
         .on_full = ask->on_full ? ask->on_full : exec_on_full_DROP_OLDEST,
     };
+    row->lease_idle_ms = lease->idle_ms;
     if (berth_has (exec_start, ask, timeout_ms))
         berth_put (exec, row, timeout_ms, ask->timeout_ms);
     return row;

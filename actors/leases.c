@@ -284,6 +284,7 @@ leases_destroy (leases_t **self_p)
     CHECK (self, LEASES_MAGIC);
     actor_destroy (&self->actor);
     arena_destroy (&self->rows);
+    free (self->found);
     self->magic = 0;
     free (self);
     *self_p = NULL;

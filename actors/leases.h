@@ -19,7 +19,6 @@ enum {
     LEASES_RETRY_FIRST_MS = 1000,           //  Release is tried again after that,
     LEASES_RETRY_MAX_MS = 300000,           //  doubling to this,
     LEASES_JITTER_PERCENT = 25,             //  so much sooner or later
-    LEASES_KEEP_MS = 604800000,             //  A place that is kept for the next lease: 7 days
     LEASES_REUSE_MAX = 16,                  //  Kept places looked at by one acquire
     LEASES_TICK_MAX = 256                   //  Leases looked at in one tick
 };

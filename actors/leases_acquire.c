@@ -76,10 +76,9 @@ s_environment (leases_t *self, const request_t *req, store_txn_t *txn, const lea
     return 0;
 }
 
-//  A lifetime: a number, "none", or absent. *ret_ms 0 means none.
-static int
-s_lifetime (berth_bytes_t value, uint64_t otherwise, const char *field, uint64_t *ret_ms,
-            berth_error_t *err)
+int
+lease_lifetime (berth_bytes_t value, uint64_t otherwise, const char *field, uint64_t *ret_ms,
+                berth_error_t *err)
 {
     *ret_ms = otherwise;
     if (value.size == 0)
@@ -105,9 +104,9 @@ s_grant (const lease_acquire_t *ask, const environment_policy_t *policy, lease_t
          berth_error_t *err)
 {
     uint64_t most_ms, asked_ms;
-    if (s_lifetime (policy ? policy->max_lease : s_nothing, LEASES_MAX_MS_DEFAULT,
-                    "policy.maxLeaseMs", &most_ms, err)
-        || s_lifetime (ask->max_lease, most_ms, "maxLeaseMs", &asked_ms, err))
+    if (lease_lifetime (policy ? policy->max_lease : s_nothing, LEASES_MAX_MS_DEFAULT,
+                        "policy.maxLeaseMs", &most_ms, err)
+        || lease_lifetime (ask->max_lease, most_ms, "maxLeaseMs", &asked_ms, err))
         return -1;
     if (most_ms && (asked_ms == 0 || asked_ms > most_ms))
         asked_ms = most_ms;
@@ -187,13 +186,8 @@ s_take_place (leases_t *self, const request_t *req, lease_t *lease, const place_
         lease->shim = place->shim;
     if (place->folder.size)
         lease->folder = place->folder;
-    if (place->expires_at && (!lease->expires_at || place->expires_at < lease->expires_at)) {
-        int64_t left_ms = place->expires_at - req->now_ms;
-        lease->boot = req->boot;
-        lease->expires_at = place->expires_at;
-        lease->deadline_mono_ms = lease->end_mono_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0);
-        leases_due (self, lease->deadline_mono_ms);
-    }
+    if (place->expires_at)
+        lease_provider_ends (self, req, lease, place->expires_at);
 }
 
 //  The lease that an earlier try of the same step took, so that a repeat is no second time.
@@ -266,6 +260,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         s_take_place (self, req, &lease, &place);
         lease.place = place_state_ABSENT;
         lease.state = lease_state_ACTIVE;
+        lease_begun (self, req, &lease);
         if (lease_save (self, req, txn, &lease, ACTION_LEASE_ACQUIRED, err))
             return -1;
         effects_reply (fx, req, &lease_schema, &lease);
@@ -349,8 +344,10 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
     if (lease->state != lease_state_PENDING)
         return 0;                   //  A second answer to the same question
     if (done->ok) {
-        if (lease_move (lease, lease_state_ACTIVE, err)
-            || lease_save (self, req, txn, lease, ACTION_LEASE_ACQUIRED, err))
+        if (lease_move (lease, lease_state_ACTIVE, err))
+            return -1;
+        lease_begun (self, req, lease);
+        if (lease_save (self, req, txn, lease, ACTION_LEASE_ACQUIRED, err))
             return -1;
         s_settle_active (req, fx, lease);
         return 0;
@@ -494,9 +491,8 @@ s_renewed (const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t 
     lease_t lease;
     if (lease_get (txn, req->arena, req->subject, &lease, err))
         return -1;
-    lease_renewed_t renewed = { .id = lease.id, .lease = &lease, .expires_at = lease.expires_at };
-    if (lease.expires_at > req->now_ms)
-        berth_put (lease_renewed, &renewed, granted_ms, (uint64_t) (lease.expires_at - req->now_ms));
+    lease_renewed_t renewed;
+    lease_granted (req, &lease, lease.max_ms, &renewed);
     effects_reply (fx, req, &lease_renewed_schema, &renewed);
     return 0;
 }

@@ -30,9 +30,10 @@ struct leases {
     uint32_t magic;
     const context_t *context;
     actor_t *actor;
-    int64_t started_ms;             //  Wall clock; a start counts as use of every lease
+    int64_t started_mono_ms;        //  A start counts as use of every lease
     int64_t next_ms;                //  When the next tick is due, monotonic; never too late
     arena_t *rows;                  //  Of one row at a time, where there are many
+    struct taken_up *found;         //  What the start found and has not been taken up yet
     int64_t forget_ms;              //  When to look for settled leases that may go
     char forget_after [128];        //  Behind which of them; "" for the oldest
     breaker_t breakers [LEASES_BREAKERS];   //  The one that failed longest ago makes room
@@ -59,6 +60,9 @@ void leases_due (leases_t *self, int64_t mono_ms);
 
 //  ---- leases_acquire.c
 handler_fn leases_acquire;
+//  A lifetime: a number, "none", or absent (otherwise). *ret_ms 0 means none. Errors: invalid_request.
+int lease_lifetime (berth_bytes_t value, uint64_t otherwise, const char *field, uint64_t *ret_ms,
+                    berth_error_t *err);
 handler_fn leases_place;
 handler_fn leases_rejoin;                   //  A retry of a request that waited
 handler_fn leases_expired_wait;             //  A client's deadline passed while it waited
@@ -101,7 +105,7 @@ lease_policy_t lease_policy_of (const lease_acquire_t *ask, const environment_t 
                                 const provider_t *provider);
 //  At its end, is the place kept for another lease? Its files are; what runs there is ended.
 bool lease_keeps (const lease_t *lease);
-//  It is: until somebody takes it up, or for LEASES_KEEP_MS.
+//  It is: until somebody takes it up, or as long as places are kept.
 void lease_keep (leases_t *self, const request_t *req, lease_t *lease);
 //  A place for a lease that is about to be written: one that is kept and fits becomes its own, those
 //  that no longer fit are destroyed.
@@ -134,14 +138,48 @@ int leases_breaker_admit (const request_t *req, store_txn_t *txn, const char *pr
 //  Settled leases that were kept long enough go; says when the next look is due.
 void leases_forget (leases_t *self, const request_t *req, store_txn_t *txn);
 
+//  ---- leases_deadline.c
+
+//  What ends a lease next, if nobody does.
+typedef enum {
+    LEASE_LIMIT_NONE, LEASE_LIMIT_MAX, LEASE_LIMIT_IDLE, LEASE_LIMIT_PROVIDER, LEASE_LIMIT_RETAINED
+} lease_limit_t;
+lease_limit_t lease_limit (const lease_t *lease);
+
+//  Grants ms from now on (0: no end of its own), as far as provider and idleMs let it; it is used now.
+void lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms);
+//  Its provider ends it then (wall clock), whatever is renewed.
+void lease_provider_ends (leases_t *self, const request_t *req, lease_t *lease, int64_t expires_at);
+//  A request used it; or it is known to have been used then. An idle deadline begins anew.
+void lease_used (leases_t *self, const request_t *req, lease_t *lease);
+void lease_used_at (leases_t *self, const request_t *req, lease_t *lease, int64_t mono_ms);
+//  It is active now: nobody could use it before.
+void lease_begun (leases_t *self, const request_t *req, lease_t *lease);
+//  It is retained, for so long. Its state says so already.
+void lease_retained (leases_t *self, const request_t *req, lease_t *lease, int64_t keep_ms);
+//  Of a row of another boot: its times on this boot's clock, from the wall clock, plus one grace; a
+//  start counts as use. False: it is of this boot.
+bool lease_rebase (leases_t *self, const request_t *req, lease_t *lease);
+//  The row is looked at then (0: never), or when its deadline asks for it next.
+void lease_look_at (leases_t *self, const request_t *req, lease_t *lease, int64_t mono_ms);
+void lease_look_later (leases_t *self, const request_t *req, lease_t *lease);
+//  The least of the seconds at which environment.lease_expiring is said that is not below what is left;
+//  0: there is more left than any of them.
+uint64_t lease_warning_s (int64_t left_ms);
+
+//  ---- leases_renew.c
+handler_fn leases_renew;
+//  How long it has now, and what made that less than asked_ms (0: no end was asked for).
+void lease_granted (const request_t *req, const lease_t *lease, uint64_t asked_ms,
+                    lease_renewed_t *ret_renewed);
+
 //  ---- leases_time.c
 handler_fn leases_tick;
-handler_fn leases_start;
-handler_fn leases_renew;
-handler_fn leases_release_all;
-//  Sets expiresAt and its monotonic twin; ms 0: never. An idle lease ends sooner.
-void lease_deadline (leases_t *self, const request_t *req, lease_t *lease, uint64_t ms);
-//  A request used it: an idle deadline begins anew.
-void lease_used (leases_t *self, const request_t *req, lease_t *lease);
+
+//  ---- leases_start.c
+handler_fn leases_start, leases_release_all;
+//  The next of those that a start found, a bounded number of them.
+int leases_take_up (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                    berth_error_t *err);
 
 #endif

@@ -57,6 +57,9 @@ s_finish (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease
     lease->target = NULL;
     lease->next_try_at = 0;
     lease->place = retained ? place_state_CLOSING : place_state_GONE;
+    lease->look_mono_ms = 0;
+    if (retained)
+        lease_retained (self, req, lease, self->context->retention.retained_ms);
     if (kept)
         lease_keep (self, req, lease);
     return lease_save (self, req, txn, lease,
@@ -395,7 +398,7 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
     lease->next_try_at = req->now_ms + wait_ms;
     lease->failure = lease->failure ? lease->failure : arena_string (req->arena, why.text);
     berth_put (lease, lease, attempts, lease->attempts + 1);
-    leases_due (self, req->mono_ms + wait_ms);
+    lease_look_at (self, req, lease, req->mono_ms + wait_ms);
     if (lease->state == lease_state_CLEANUP)
         return lease_put (txn, req->arena, lease, err)
             || s_settle (req, txn, fx, lease, err) ? -1 : 0;

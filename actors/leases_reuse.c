@@ -122,8 +122,9 @@ void
 lease_keep (leases_t *self, const request_t *req, lease_t *lease)
 {
     lease->place = place_state_KEPT;
-    lease->next_try_at = req->now_ms + LEASES_KEEP_MS;
-    leases_due (self, req->mono_ms + LEASES_KEEP_MS);
+    int64_t keep_ms = self->context->retention.places_ms;
+    lease->next_try_at = req->now_ms + keep_ms;
+    leases_due (self, req->mono_ms + keep_ms);
 }
 
 //  ---- taken up
@@ -290,7 +291,8 @@ leases_sweep_kept (leases_t *self, const request_t *req, store_txn_t *txn, effec
         int64_t left_ms = due [count].next_try_at - req->now_ms;
         bool set_back = due [count].place == place_state_CLOSING && left_ms > LEASES_RETRY_MAX_MS;
         if (!all && left_ms > 0 && !set_back) {
-            leases_due (self, req->mono_ms + (left_ms < LEASES_KEEP_MS ? left_ms : LEASES_KEEP_MS));
+            int64_t most_ms = self->context->retention.places_ms;
+            leases_due (self, req->mono_ms + (left_ms < most_ms ? left_ms : most_ms));
             break;
         }
         count++;

@@ -32,6 +32,8 @@ retention_of (const configuration_retention_t *said, retention_t *ret_self)
     kept [KEPT_EXECS] = s_ms (said->execs, BERTH_EXECS_KEPT_S);
     kept [KEPT_RUNS] = s_ms (said->runs, BERTH_RUNS_KEPT_S);
     kept [KEPT_LEASES] = s_ms (said->leases, BERTH_LEASES_KEPT_S);
+    ret_self->retained_ms = s_ms (said->retained, BERTH_RETAINED_KEPT_S);
+    ret_self->places_ms = s_ms (said->places, BERTH_PLACES_KEPT_S);
     if (kept [KEPT_SPOOLS] > kept [KEPT_EXECS])
         kept [KEPT_SPOOLS] = kept [KEPT_EXECS];
     kept [KEPT_LEASES] = s_longer (kept [KEPT_LEASES],

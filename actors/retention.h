@@ -15,6 +15,8 @@ typedef enum {
 
 typedef struct {
     int64_t kept_ms [KEPT_COUNT];   //  From its end on; 0: for ever
+    int64_t retained_ms;            //  Files of a retained lease
+    int64_t places_ms;              //  Places that are kept for the next lease
 } retention_t;
 
 //  What the configuration says (NULL: nothing) and the defaults for the rest. What is named by others

@@ -99,6 +99,8 @@ typedef struct {
     X (RUNS_KEPT_S,       2592000,   "seconds a released or failed run is kept: retention/runs")   \
     X (EXECS_KEPT_S,      2592000,   "seconds an ended exec is kept: retention/execs")             \
     X (SPOOLS_KEPT_S,     604800,    "seconds an ended exec's output is kept: retention/spools")   \
+    X (RETAINED_KEPT_S,   604800,    "seconds the files of a retained lease are kept: retention/retained") \
+    X (PLACES_KEPT_S,     604800,    "seconds a place is kept for the next lease: retention/places") \
     X (RETENTION_TURN,    256,       "rows of a kind that retention removes in one commit")        \
     X (STOP_MS,           10000,     "time a stop takes at most")
 

@@ -44,7 +44,9 @@ BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
     F (T, U64,   leases,    "leases",    OPTIONAL | POSITIVE, 3155760000, "A settled lease, at least as long as runs and execs (2592000).") \
     F (T, U64,   runs,      "runs",      OPTIONAL | POSITIVE, 3155760000, "A run that is released or failed (2592000).") \
     F (T, U64,   execs,     "execs",     OPTIONAL | POSITIVE, 3155760000, "An ended exec (2592000).") \
-    F (T, U64,   spools,    "spools",    OPTIONAL | POSITIVE, 3155760000, "Its output, at most as long as the exec (604800).")
+    F (T, U64,   spools,    "spools",    OPTIONAL | POSITIVE, 3155760000, "Its output, at most as long as the exec (604800).") \
+    F (T, U64,   retained,  "retained",  OPTIONAL | POSITIVE, 31536000, "Files of a retained lease that nobody returns or discards (604800).") \
+    F (T, U64,   places,    "places",    OPTIONAL | POSITIVE, 31536000, "A place that is kept for the next lease (604800).")
 BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
 
 #define CONFIGURATION(F, T) \

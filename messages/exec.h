@@ -67,7 +67,10 @@ BERTH_MESSAGE (exec_tty, EXEC_TTY);
     F (T, ENUM (exec_on_full), on_full, "onFull", REQUIRED, 0, "What happens beyond spoolMax.") \
     F (T, BOOL,  truncated, "truncated", REQUIRED, 0, "Some output is not in the spool.") \
     F (T, BOOL,  stalled,   "stalled",   REQUIRED, 0, "It waits for room on the spool's disk.") \
-    F (T, BOOL,  output_gone, "outputGone", OPTIONAL, 0, "Its output is not kept any more.")
+    F (T, BOOL,  output_gone, "outputGone", OPTIONAL, 0, "Its output is not kept any more.") \
+    F (T, U64,   lease_idle_ms, "leaseIdleMs", OPTIONAL, 0, "idleMs of its lease, if that has one: it is use.") \
+    F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot in which usedMonoMs counts.") \
+    F (T, I64,   used_mono_ms, "usedMonoMs", OPTIONAL, 0, "Of such a lease: when it ended, or its output was last read, on that boot's monotonic clock.")
 BERTH_MESSAGE (exec, EXEC);
 
 #define EXEC_START(F, T) \

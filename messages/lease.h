@@ -71,6 +71,10 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot in which deadlineMonoMs counts.") \
     F (T, I64,   deadline_mono_ms, "deadlineMonoMs", OPTIONAL, 0, "expiresAt on that boot's monotonic clock.") \
     F (T, I64,   end_mono_ms, "endMonoMs", OPTIONAL, 0, "Of maxLeaseMs, which use does not put off, on the same clock.") \
+    F (T, I64,   provider_end_mono_ms, "providerEndMonoMs", OPTIONAL, 0, "Of the provider's own expiresAt, which nothing puts off, on the same clock.") \
+    F (T, I64,   used_mono_ms, "usedMonoMs", OPTIONAL, 0, "Of idleMs: when it was last used, as far as it is written down, on the same clock.") \
+    F (T, I64,   look_mono_ms, "lookMonoMs", OPTIONAL, 0, "When it is looked at next, at the latest, on the same clock.") \
+    F (T, U64,   told_s,    "expiringSaidS", OPTIONAL, 0, "environment.lease_expiring was said so many seconds before its end, or needed not be.") \
     F (T, ENUM (place_state), place, "placeState", OPTIONAL, 0, "What the provider has open.") \
     F (T, STR,   driver,    "driver",    OPTIONAL, 16, "The environment's driver at acquire.") \
     F (T, ANY,   config,    "config",    OPTIONAL | OBJECT | PRIVATE, 65536, "The environment's config at acquire, for release.") \
@@ -140,7 +144,7 @@ BERTH_MESSAGE (lease_renew, LEASE_RENEW);
     F (T, ID,    id,        "id",        REQUIRED, 36, "The lease.") \
     F (T, TIME,  expires_at, "expiresAt", NULLABLE, 0, "When it ends now; null: never.") \
     F (T, U64,   granted_ms, "grantedMs", NULLABLE, 0, "From now on; null: no end.") \
-    F (T, STR,   clipped_by, "clippedBy", NULLABLE, 64, "What made it less than was asked: policy.maxLeaseMs.") \
+    F (T, STR,   clipped_by, "clippedBy", NULLABLE, 64, "What made it less than was asked: policy.maxLeaseMs, maxLeaseMs (of its acquire), policy.idleMs, idleMs, provider.expiresAt.") \
     F (T, OBJ (lease), lease, "lease",   REQUIRED, 0, "The row.")
 BERTH_MESSAGE (lease_renewed, LEASE_RENEWED);
 

@@ -34,6 +34,10 @@ BERTH_ENUM (run_state, RUN_STATE);
     F (T, STR,   target,    "targetStatus", OPTIONAL, 16, "Of a run that is releasing: what its leases become.") \
     F (T, ANY,   request,   "realization", OPTIONAL | OBJECT | PRIVATE, 262144, "The realization request that is under way.") \
     F (T, TIME,  heartbeat_at, "heartbeatAt", NULLABLE, 0, "When it was last heard of.") \
+    F (T, U64,   lost_after_ms, "lostAfterMs", OPTIONAL, 0, "Of one that once sent a heartbeat: it is lost when silent for so long.") \
+    F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot in which heardMonoMs counts.") \
+    F (T, I64,   heard_mono_ms, "heardMonoMs", OPTIONAL, 0, "heartbeatAt on that boot's monotonic clock.") \
+    F (T, I64,   look_mono_ms, "lookMonoMs", OPTIONAL, 0, "When it is looked at next, at the latest, on the same clock.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was first seen.") \
     F (T, TIME,  updated_at, "updatedAt", REQUIRED, 0, "When the row was last changed.")
 BERTH_MESSAGE (run, RUN);

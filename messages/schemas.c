@@ -125,6 +125,7 @@ BERTH_SCHEMA (exec_result, EXEC_RESULT, 0, "How a command ended, with its output
 //  activity.h
 BERTH_SCHEMA (activity, ACTIVITY, SCHEMA_ROW, "One entry of the activity log.");
 BERTH_SCHEMA (lease_details, LEASE_DETAILS, SCHEMA_ROW, "Of a lease's entries in the log.");
+BERTH_SCHEMA (lease_expiring_details, LEASE_EXPIRING_DETAILS, SCHEMA_ROW, "Of the entries that announce a lease's end.");
 BERTH_SCHEMA (lease_end_details, LEASE_END_DETAILS, SCHEMA_ROW, "Of the entries that end a lease.");
 BERTH_SCHEMA (run_details, RUN_DETAILS, SCHEMA_ROW, "Of a run's entries in the log.");
 BERTH_SCHEMA (activity_list, ACTIVITY_LIST, 0, "Which entries to read.");
@@ -256,7 +257,7 @@ static const berth_schema_t *const s_schemas [] = {
     &exec_start_schema, &exec_ref_schema, &exec_list_schema, &exec_page_schema, &exec_read_schema,
     &exec_read_end_schema, &stream_chunk_schema, &exec_write_schema, &exec_written_schema,
     &exec_signal_schema, &exec_resize_schema, &exec_result_schema, &activity_schema,
-    &lease_details_schema, &lease_end_details_schema, &run_details_schema,
+    &lease_details_schema, &lease_expiring_details_schema, &lease_end_details_schema, &run_details_schema,
     &storage_table_schema, &storage_kept_schema, &storage_stat_schema, &storage_finding_schema,
     &storage_checked_schema, &storage_backup_schema, &storage_backed_up_schema,
     &storage_progress_schema, &storage_told_schema, &spool_drop_schema,

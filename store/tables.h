@@ -28,14 +28,16 @@
     X (LEASE_BY_ENVIRONMENT, LEASES,      "environment, lastUsedAt down, createdAt down", "lease.list") \
     X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "lease.list, run.release") \
     X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
-    X (LEASE_LIVE,          LEASES,       "state, deadline, of unsettled ones",           "start, stats, expiry") \
+    X (LEASE_LIVE,          LEASES,       "state, next look, of unsettled ones",          "start, stats, expiry") \
     X (LEASE_SETTLED,       LEASES,       "updatedAt, of settled ones",                   "retention") \
     X (RUN_LIST,            RUNS,         "company, updatedAt down",                      "run.list") \
     X (RUN_DUE,             RUNS,         "of those with a step under way",               "start") \
+    X (RUN_HEARD,           RUNS,         "next look, of those that sent a heartbeat",    "lost runs") \
     X (RUN_SETTLED,         RUNS,         "updatedAt, of released and failed ones",       "retention") \
     X (EXEC_LIST,           EXECS,        "company, createdAt down",                      "exec.list") \
     X (EXEC_BY_LEASE,       EXECS,        "lease, createdAt down",                        "exec.list") \
     X (EXEC_LIVE,           EXECS,        "lease, of those that have not ended",          "start, expiry") \
+    X (EXEC_USED,           EXECS,        "lease, boot, usedMonoMs down, of leases with idleMs", "expiry") \
     X (EXEC_ENDED,          EXECS,        "endedAt, of ended ones",                       "retention") \
     X (EXEC_OUTPUT,         EXECS,        "endedAt, of ended ones whose output is kept",  "retention") \
     X (PRINCIPAL_LIST,      PRINCIPALS,   "name",                                         "key.list, start") \

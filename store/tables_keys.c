@@ -130,13 +130,13 @@ s_lease_by_workspace (const void *row, store_key_t *key)
     return true;
 }
 
-//  Within a state, what is due first comes first; a lease without a deadline is never due.
+//  Within a state, what is to be looked at first comes first; a lease without a deadline never is.
 static bool
 s_lease_live (const void *row, store_key_t *key)
 {
     const lease_t *lease = row;
     key_byte (key, (uint8_t) lease->state);
-    key_up (key, lease->expires_at ? (uint64_t) lease->deadline_mono_ms : UINT64_MAX);
+    key_up (key, lease->look_mono_ms ? (uint64_t) lease->look_mono_ms : UINT64_MAX);
     return !lease_settled (lease->state);
 }
 
@@ -192,6 +192,16 @@ s_run_due (const void *row, store_key_t *key)
     return ((const run_t *) row)->step != NULL;
 }
 
+//  What is to be looked at first comes first.
+static bool
+s_run_heard (const void *row, store_key_t *key)
+{
+    const run_t *run = row;
+    key_up (key, (uint64_t) run->look_mono_ms);
+    return run->look_mono_ms != 0 && run->state != run_state_RELEASING
+        && run->state != run_state_RELEASED && run->state != run_state_FAILED;
+}
+
 static bool
 s_run_settled (const void *row, store_key_t *key)
 {
@@ -224,6 +234,19 @@ s_exec_live (const void *row, store_key_t *key)
     const exec_t *exec = row;
     key_id (key, exec->lease);
     return exec->state != exec_state_ENDED;
+}
+
+//  Of the boot whose clock it is on, the one that was used last comes first.
+static bool
+s_exec_used (const void *row, store_key_t *key)
+{
+    const exec_t *exec = row;
+    if (!exec->used_mono_ms || !exec->boot)
+        return false;
+    key_id (key, exec->lease);
+    key_text (key, exec->boot);
+    key_down (key, (uint64_t) exec->used_mono_ms);
+    return true;
 }
 
 static bool
@@ -282,10 +305,12 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_LEASE_SETTLED]        = { TABLE_LEASES, s_lease_settled },
     [INDEX_RUN_LIST]             = { TABLE_RUNS, s_run_list },
     [INDEX_RUN_DUE]              = { TABLE_RUNS, s_run_due },
+    [INDEX_RUN_HEARD]            = { TABLE_RUNS, s_run_heard },
     [INDEX_RUN_SETTLED]          = { TABLE_RUNS, s_run_settled },
     [INDEX_EXEC_LIST]            = { TABLE_EXECS, s_exec_list },
     [INDEX_EXEC_BY_LEASE]        = { TABLE_EXECS, s_exec_by_lease },
     [INDEX_EXEC_LIVE]            = { TABLE_EXECS, s_exec_live },
+    [INDEX_EXEC_USED]            = { TABLE_EXECS, s_exec_used },
     [INDEX_EXEC_ENDED]           = { TABLE_EXECS, s_exec_ended },
     [INDEX_EXEC_OUTPUT]          = { TABLE_EXECS, s_exec_output },
     [INDEX_PRINCIPAL_LIST]       = { TABLE_PRINCIPALS, s_by_itself },

@@ -23,6 +23,8 @@ stage_new (void)
     assert_ok (store_open (self->folder, 64 << 20, &self->store, &err), err);
     self->context.store = self->store;
     self->context.trust = trust_new ();
+    self->context.retention.retained_ms = BERTH_RETAINED_KEPT_S * 1000ll;
+    self->context.retention.places_ms = BERTH_PLACES_KEPT_S * 1000ll;
     return self;
 }
 

@@ -311,8 +311,8 @@ test_kept_too_long (void **state)
     stage_t *stage = *state;
     s_box (stage, "");
     const char *before = s_kept (stage, FIRST, "bubblewrap:one");
-    stage->now_ms += LEASES_KEEP_MS - 60000;
-    stage->mono_ms += LEASES_KEEP_MS - 60000;
+    stage->now_ms += BERTH_PLACES_KEPT_S * 1000ll - 60000;
+    stage->mono_ms += BERTH_PLACES_KEPT_S * 1000ll - 60000;
     stage_serve (stage);
     assert_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
     stage->now_ms += 60000;

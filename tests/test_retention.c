@@ -18,11 +18,16 @@ test_defaults (void **state)
     assert_int_equal (retention.kept_ms [KEPT_LEASES], 30ll * DAY_MS);
     assert_int_equal (retention.kept_ms [KEPT_SPOOLS], 7ll * DAY_MS);
     //  What is named by others stays as long as they do.
-    configuration_retention_t said = { .leases = 10, .execs = 20, .runs = 30, .spools = 40 };
+    assert_int_equal (retention.retained_ms, 7ll * DAY_MS);
+    assert_int_equal (retention.places_ms, 7ll * DAY_MS);
+    configuration_retention_t said = { .leases = 10, .execs = 20, .runs = 30, .spools = 40,
+                                       .retained = 50, .places = 60 };
     retention_of (&said, &retention);
     assert_int_equal (retention.kept_ms [KEPT_LEASES], 30000);
     assert_int_equal (retention.kept_ms [KEPT_SPOOLS], 20000);
     assert_int_equal (retention.kept_ms [KEPT_RUNS], 30000);
+    assert_int_equal (retention.retained_ms, 50000);
+    assert_int_equal (retention.places_ms, 60000);
 }
 
 //  When to look again: at once, when the oldest comes due, or after a while.
@@ -30,7 +35,7 @@ static void
 test_next (void **state)
 {
     (void) state;
-    retention_t retention = { { [KEPT_LEASES] = 100000 } };
+    retention_t retention = { .kept_ms = { [KEPT_LEASES] = 100000 } };
     assert_true (retention_next (&retention, KEPT_RUNS, 0, 0, 0, true) == INT64_MAX);
     assert_in_range (retention_next (&retention, KEPT_LEASES, 0, 500, 0, true), 501, 600);
     assert_int_equal (retention_next (&retention, KEPT_LEASES, 200000, 500, 105000, false), 500 + 5000);
