@@ -214,8 +214,14 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     leases_t *self = me;
     const step_done_t *done = req->body;
     lease_t lease;
+    if (strncmp (done->subject, SWEEP_SUBJECT, sizeof SWEEP_SUBJECT - 1) == 0)
+        return leases_listed (self, req, done, txn, fx, err);
+    if (strcmp (done->step, SWEEP_STEP_ORPHAN) == 0)
+        return leases_orphan_closed (req, done, txn, err);
     if (lease_get (txn, req->arena, done->subject, &lease, err))
         return -1;
+    if (strcmp (done->step, SWEEP_STEP_CHECK) == 0)
+        return leases_checked (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "open") == 0)
         return leases_opened (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "place") == 0)
@@ -242,6 +248,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_BUS_UNDRAIN] = leases_undrain,
     [REQUEST_PROVIDER_PAUSE] = leases_pause,
     [REQUEST_PROVIDER_UNPAUSE] = leases_unpause,
+    [REQUEST_PROVIDER_SWEEP] = leases_sweep_now,
     [REQUEST_LEASE_RELEASE_ALL] = leases_release_all,
     [REQUEST_LEASE_RELEASE_ENVIRONMENT] = leases_release_environment,
     [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,

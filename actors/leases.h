@@ -16,6 +16,8 @@ enum {
     LEASES_GRACE_MS = 10000,                //  Put on top of a deadline after another boot
     LEASES_OPEN_MS = 120000,                //  For a provider to open a place
     LEASES_CLOSE_MS = 60000,                //  For a provider to close one
+    LEASES_LIST_MS = 60000,                 //  For a provider to list its places
+    LEASES_ANSWER_MS = 5000,                //  Behind a call's deadline its proxy has answered for it
     LEASES_RETRY_FIRST_MS = 1000,           //  Release is tried again after that,
     LEASES_RETRY_MAX_MS = 300000,           //  doubling to this,
     LEASES_JITTER_PERCENT = 25,             //  so much sooner or later

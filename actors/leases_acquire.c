@@ -39,7 +39,7 @@ void
 leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step)
 {
     place_open_t open = s_place_open (lease);
-    bool resume = strcmp (step, "resume") == 0 || strcmp (step, "reuse") == 0;
+    bool resume = strcmp (step, "open") && strcmp (step, "place");
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider,
                   resume ? REQUEST_PLACE_RESUME : REQUEST_PLACE_OPEN, lease->id, step, req,
                   req->mono_ms + s_open_ms (lease->config), &open);
@@ -503,6 +503,8 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
 {
     if (req->letter->type == REQUEST_LEASE_RENEW)
         return s_renewed (req, txn, fx, err);
+    if (req->letter->type == REQUEST_PROVIDER_SWEEP)
+        return leases_sweep_now (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE)
         return leases_release (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE_FOR_RUN)

@@ -26,6 +26,13 @@ typedef struct {
     breaker_failure_t failed [BERTH_BREAKER_FAILURES];
 } breaker_t;
 
+//  When a provider's places are looked at.
+enum { LEASES_SWEEPS = 96 };
+typedef struct {
+    int64_t next_ms;                //  Monotonic; 0: not known yet
+    int64_t until_ms;               //  A sweep runs at most until then
+} sweep_turn_t;
+
 struct leases {
     uint32_t magic;
     const context_t *context;
@@ -36,6 +43,7 @@ struct leases {
     struct taken_up *found;         //  What the start found and has not been taken up yet
     int64_t forget_ms;              //  When to look for settled leases that may go
     char forget_after [128];        //  Behind which of them; "" for the oldest
+    sweep_turn_t sweeps [LEASES_SWEEPS];    //  By the provider's index
     breaker_t breakers [LEASES_BREAKERS];   //  The one that failed longest ago makes room
 };
 
@@ -133,6 +141,43 @@ int leases_breaker_told (leases_t *self, const request_t *req, store_txn_t *txn,
 //  tried again. Errors: provider_unavailable, with when that is.
 int leases_breaker_admit (const request_t *req, store_txn_t *txn, const char *provider,
                           const char *env, berth_error_t *err);
+
+//  ---- leases_sweep.c
+handler_fn leases_sweep_now;
+//  Begins what is due.
+int leases_sweep_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                      berth_error_t *err);
+//  A page of a list, or that it cannot be read.
+int leases_listed (leases_t *self, const request_t *req, const step_done_t *done, store_txn_t *txn,
+                   effects_t *fx, berth_error_t *err);
+
+#define SWEEP_SUBJECT "~sweep/"
+#define SWEEP_STEP_LIST "sweep-"
+#define SWEEP_STEP_ORPHAN "orphan"
+#define SWEEP_STEP_CHECK "check"
+enum { SWEEP_IN_A_ROW = 2 };
+
+//  ---- leases_suspects.c
+
+//  The lease that holds a place; 1: none does.
+int lease_of_place (const request_t *req, store_txn_t *txn, const char *provider, const char *place,
+                    lease_t *ret_lease, berth_error_t *err);
+//  A place is in the list: is it an orphan? And one is not that should be.
+int suspects_listed (const request_t *req, store_txn_t *txn, sweep_t *sweep, const place_listed_t *item,
+                     berth_error_t *err);
+int suspects_missing (const request_t *req, store_txn_t *txn, sweep_t *sweep, const char *place,
+                      berth_error_t *err);
+//  Names that should be in the list, to an array of BERTH_SWEEP_PAGE.
+int suspects_expected (const request_t *req, store_txn_t *txn, sweep_t *sweep, const char **names,
+                       size_t *ret_count, berth_error_t *err);
+//  At the end of a sweep: those that were not seen go, those that are ripe are acted upon.
+int suspects_act (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, sweep_t *sweep,
+                  berth_error_t *err);
+//  What came of it.
+int leases_orphan_closed (const request_t *req, const step_done_t *done, store_txn_t *txn,
+                          berth_error_t *err);
+int leases_checked (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                    store_txn_t *txn, effects_t *fx, berth_error_t *err);
 
 //  ---- leases_forget.c
 //  Settled leases that were kept long enough go; says when the next look is due.

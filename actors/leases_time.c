@@ -195,7 +195,8 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
     self->next_ms = INT64_MAX;
     if (leases_take_up (self, req, txn, fx, err)
         || s_look_at_due (self, req, txn, fx, err)
-        || leases_sweep_kept (self, req, txn, fx, false, err)) {
+        || leases_sweep_kept (self, req, txn, fx, false, err)
+        || leases_sweep_due (self, req, txn, fx, err)) {
         self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
         return -1;
     }

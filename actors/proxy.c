@@ -8,6 +8,7 @@
 #include "log.h"
 #include "plant.h"
 #include "proxy_lines.h"
+#include "proxy_list.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -139,6 +140,9 @@ s_verb (turn_t *turn, request_code_t type, const void *ask, void *result, berth_
                 ? provider->give_back (me, ask, s_progress, turn, deadline_ms, turn->arena, result,
                                        err)
                 : s_missing (provider, "return", err);
+        case REQUEST_PLACE_LIST:
+            return proxy_list (provider, me, self->context->host.install_id, ask, deadline_ms,
+                               turn->arena, result, err);
         case REQUEST_PLACE_PROBE:
             return provider->probe
                 ? provider->probe (me, ask, deadline_ms, turn->arena, result, err)

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "quota.h"
 #include "retention.h"
+#include "sweep_how.h"
 
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ typedef struct {
     bool local_as_root;             //  Driver local may run as root
     uint32_t uid_first, uid_count;  //  Host uids of places when started by root; 0: defaults
     const retention_t *retention;   //  How long what has ended is kept. NULL: the defaults
+    const sweep_how_t *sweep;       //  How lost places are looked for. NULL: the defaults
     quotas_t *quotas;               //  Of companies; taken over. NULL: the defaults
     void (*alive) (void);           //  Called each alive_ms by the thread that waits, while the
     int64_t alive_ms;               //  front door answers; 0: never

@@ -24,6 +24,7 @@
     X (LEASE_METADATA_UPDATED, "environment.lease_metadata_updated", "environment_lease") \
     X (LEASE_PLACE_OPENED,   "environment.lease_place_opened", "environment_lease") \
     X (LEASE_PLACE_DESTROYED, "environment.lease_place_destroyed", "environment_lease") \
+    X (PLACE_ORPHAN_DESTROYED, "environment.orphan_destroyed", "environment_lease") \
     X (RUN_ACQUIRING,        "run.acquiring",              "run") \
     X (RUN_ACQUIRED,         "run.acquired",               "run") \
     X (RUN_REALIZING,        "run.realizing",              "run") \

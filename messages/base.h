@@ -86,6 +86,12 @@ typedef struct {
     X (BREAKER_WINDOW_MS, 60000,     "time within which they do")                                  \
     X (BREAKER_FIRST_MS,  10000,     "so long it is left alone first, then twice as long,")        \
     X (BREAKER_MAX_MS,    300000,    "to this")                                                    \
+    X (SWEEP_EVERY_S,     60,        "seconds between two looks for lost places: sweep/every")     \
+    X (SWEEP_AGE_S,       300,       "seconds one is seen as lost before it is acted on: sweep/age") \
+    X (SWEEP_ACTS,        16,        "places and leases that one sweep acts on")                   \
+    X (SWEEP_PAGE,        1000,      "places of one page of a list, leases held against it")       \
+    X (SWEEP_SUSPECTS,    1000,      "lost places remembered of one provider")                     \
+    X (SWEEP_PLACES,      100000,    "places in a list that can be read")                          \
     X (LIST_DEFAULT,      50,        "rows of a list without a limit")                             \
     X (LIST_MAX,          1000,      "rows of a list at most")                                     \
     X (COMPANY_RATE,      100000,    "requests a second of one company, unless configured")        \

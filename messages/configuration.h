@@ -49,6 +49,11 @@ BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
     F (T, U64,   places,    "places",    OPTIONAL | POSITIVE, 31536000, "A place that is kept for the next lease (604800).")
 BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
 
+#define CONFIGURATION_SWEEP(F, T) \
+    F (T, U64,   every,     "every",     OPTIONAL | POSITIVE, 86400, "Seconds between two looks for places that no lease wants (60).") \
+    F (T, U64,   age,       "age",       OPTIONAL | POSITIVE, 3155760000, "Seconds one must be seen so before it is destroyed, in two looks in a row at least (300).")
+BERTH_MESSAGE (configuration_sweep, CONFIGURATION_SWEEP);
+
 #define CONFIGURATION(F, T) \
     F (T, STR,   state,     "state",     OPTIONAL | POSITIVE, 2000, "State directory; as root (/var/lib/berth).") \
     F (T, STR,   runtime,   "runtime",   OPTIONAL | POSITIVE, 2000, "Runtime directory, where its sockets are; as root (/run/berth).") \
@@ -57,6 +62,7 @@ BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
     F (T, OBJ (configuration_retention), retention, "retention", OPTIONAL, 0, "How long what has ended is kept.") \
+    F (T, OBJ (configuration_sweep), sweep, "sweep", OPTIONAL, 0, "How lost places are looked for.") \
     F (T, OBJ (configuration_uids), uids, "uids", OPTIONAL, 0, "Host uids for places, when started by root.") \
     F (T, OBJ (configuration_quotas), quotas, "quotas", OPTIONAL, 0, "What each company may take.") \
     F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.") \

@@ -16,6 +16,7 @@
 #include "lease.h"
 #include "place.h"
 #include "run.h"
+#include "sweep.h"
 #include "workspace.h"
 
 //  Roles of a principal; a row names those that may ask.
@@ -85,6 +86,7 @@ enum {
     X (PROVIDER_CONFIG_FROM_LEASE, "provider.configFromLease", lease_config_ask, lease_config,  REGISTRY, WORK_, READ | MODE_SHARED, "A provider's config out of a lease's metadata, strict or loose. A rule without a call.") \
     X (PROVIDER_PAUSE,       "provider.pause",          provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take no new lease of a provider; what runs there goes on. It stays so over a restart.") \
     X (PROVIDER_UNPAUSE,     "provider.unpause",        provider_pause,      hold,              LEASES,   OPERATOR, WRITE, "Take leases of a provider again.") \
+    X (PROVIDER_SWEEP,       "provider.sweep",          provider_sweep,      sweep,             LEASES,   OPERATOR, WRITE, "Look now for places that no lease wants, and for leases whose place is gone; answers when it was looked.") \
     X (WORKSPACE_CREATE,     "workspace.create",        workspace_create,    workspace,         REALIZER, WORK_, WRITE, "Make the record of an execution workspace.") \
     X (WORKSPACE_GET,        "workspace.get",           workspace_ref,       workspace,         READER,   ALL_,  READ,  "Show one workspace.") \
     X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    READER,   ALL_,  READ,  "List workspaces, last used first.") \
@@ -142,6 +144,7 @@ enum {
     X (PLACE_REALIZE,        "place.realize",           place_realize,       place_realized,    PROXY,    INTERNAL, READ, "Put files into a place.") \
     X (PLACE_RETURN,         "place.return",            place_return,        workspace_returned, PROXY,   INTERNAL, READ, "Bring files home.") \
     X (PLACE_PROBE,          "place.probe",             place_probe,         probe_result,      PROXY,    INTERNAL, READ, "Probe a provider.") \
+    X (PLACE_LIST,           "place.list",              place_list,          place_list_page,   PROXY,    INTERNAL, READ, "List the places of this install.") \
     X (LEASE_RELEASE_ALL,    "lease.releaseAll",        nothing,             nothing,           LEASES,   INTERNAL, WRITE, "Give back every lease: the service closes for good.") \
     X (LEASE_RELEASE_ENVIRONMENT, "lease.releaseEnvironment", environment_ref, environment_released, LEASES, INTERNAL, WRITE, "Give back some leases of an environment that is being deleted.") \
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \

@@ -60,6 +60,16 @@ BERTH_SCHEMA (bus_drain, BUS_DRAIN, 0, "Why.");
 BERTH_SCHEMA (provider_pause, PROVIDER_PAUSE, 0, "Which provider, and why.");
 BERTH_SCHEMA (hold_details, HOLD_DETAILS, SCHEMA_ROW, "Of a hold's entries in the log.");
 
+//  sweep.h
+BERTH_ENUM_TABLE (suspect_kind, SUSPECT_KIND);
+BERTH_SCHEMA (suspect, SUSPECT, SCHEMA_ROW, "A place without a lease, or a lease without its place.");
+BERTH_SCHEMA (sweep, SWEEP, SCHEMA_ROW, "The search for what was lost at one provider.");
+BERTH_SCHEMA (provider_sweep, PROVIDER_SWEEP, 0, "Which provider to look at now.");
+BERTH_SCHEMA (place_list, PLACE_LIST, 0, "Which places to list.");
+BERTH_SCHEMA (place_listed, PLACE_LISTED, 0, "A place that is there.");
+BERTH_SCHEMA (place_list_page, PLACE_LIST_PAGE, 0, "A page of a provider's places.");
+BERTH_SCHEMA (orphan_details, ORPHAN_DETAILS, SCHEMA_ROW, "Of the entry about a place that nobody wanted.");
+
 //  lease.h
 BERTH_ENUM_TABLE (lease_status, LEASE_STATUS);
 BERTH_ENUM_TABLE (lease_state, LEASE_STATE);
@@ -218,6 +228,7 @@ BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends 
 
 //  configuration.h
 BERTH_SCHEMA (configuration_retention, CONFIGURATION_RETENTION, SCHEMA_STRICT, "How long what has ended is kept.");
+BERTH_SCHEMA (configuration_sweep, CONFIGURATION_SWEEP, SCHEMA_STRICT, "How lost places are looked for.");
 BERTH_SCHEMA (configuration_keys, CONFIGURATION_KEYS, SCHEMA_STRICT, "Idempotency keys.");
 BERTH_SCHEMA (configuration_uids, CONFIGURATION_UIDS, SCHEMA_STRICT, "A range of host uids.");
 BERTH_SCHEMA (configuration_quotas, CONFIGURATION_QUOTAS, SCHEMA_STRICT, "What a company may take.");
@@ -231,7 +242,7 @@ const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (n
 static const berth_schema_t *const s_schemas [] = {
     &nothing_schema, &principal_schema, &key_new_schema, &key_list_schema, &principal_page_schema,
     &key_grant_schema, &key_revoke_schema, &key_details_schema,
-    &configuration_retention_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
+    &configuration_retention_schema, &configuration_sweep_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
     &configuration_company_schema, &configuration_door_schema,
     &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
@@ -244,6 +255,8 @@ static const berth_schema_t *const s_schemas [] = {
     &workspace_update_schema, &workspace_ref_schema, &workspace_list_schema,
     &workspace_page_schema, &realized_workspace_schema, &workspace_progress_schema,
     &hold_schema, &bus_drain_schema, &provider_pause_schema, &hold_details_schema,
+    &suspect_schema, &sweep_schema, &provider_sweep_schema, &orphan_details_schema,
+    &place_list_schema, &place_listed_schema, &place_list_page_schema,
     &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,

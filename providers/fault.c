@@ -32,7 +32,11 @@ BERTH_ENUM (fault_verb, FAULT_VERB);
     X (T, HANG, "hang")     /* until the deadline, or for `ms` */ \
     X (T, SLOW, "slow")     /* `ms`, then as usual */ \
     X (T, LOSE, "lose")     /* what runs in the place dies, and the verb says it was done */ \
-    X (T, LIE,  "lie")      /* says it was done, and does nothing; acquire names another place */
+    X (T, LIE,  "lie")      /* says it was done, and does nothing; acquire names another place */ \
+    X (T, GARBAGE, "garbage")   /* of acquire, list: what it answers is none */ \
+    X (T, HALF, "half")     /* of list: leaves out every other place */ \
+    X (T, FOREIGN, "foreign")   /* of list: says that they are another install's */ \
+    X (T, OTHER, "other")   /* says that it is another lease's: of list, one long gone; of acquire, the place before */
 BERTH_ENUM (fault_kind, FAULT_KIND);
 
 #define FAULT_RULE(F, T) \
@@ -146,6 +150,10 @@ s_follow (fault_t *self, fault_verb_t verb, berth_bytes_t from, const char *leas
                 break;
             case fault_kind_LOSE:
             case fault_kind_LIE:
+            case fault_kind_GARBAGE:
+            case fault_kind_HALF:
+            case fault_kind_FOREIGN:
+            case fault_kind_OTHER:
                 *ret_kind = rule->kind;
                 return 0;
             case fault_kind_NONE:
@@ -300,6 +308,10 @@ s_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *
         *ret_place = (place_opened_t) { .provider_lease = arena_printf (arena, "fault:%s", id) };
         return 0;
     }
+    if (kind == fault_kind_GARBAGE) {
+        *ret_place = (place_opened_t) { .provider_lease = "\xff\xfe" };
+        return 0;
+    }
     places_how_t how = { .plan = s_plan, .context = self };
     if (places_acquire (self->places, ask, &how, deadline_ms, arena, ret_place, err))
         return -1;
@@ -400,6 +412,31 @@ s_give_back (void *object, const place_return_t *ask, provider_progress_fn *prog
                              ret_returned, err);
 }
 
+//  A list on its way out, and what is done to it.
+typedef struct {
+    provider_each_fn *each;
+    void *context;
+    fault_kind_t kind;
+    size_t count;
+} bend_t;
+
+static int
+s_bend (void *context, const char *provider_lease, berth_bytes_t labels)
+{
+    bend_t *bend = context;
+    own (arena) arena = arena_new ();
+    size_t nth = bend->count++;
+    if (bend->kind == fault_kind_HALF && nth % 2 == 0)
+        return 0;
+    if (bend->kind == fault_kind_GARBAGE)
+        labels = any_set_text (labels, "lease", "not an id", arena);
+    if (bend->kind == fault_kind_FOREIGN)
+        labels = any_set_text (labels, "install", "00000000-0000-7000-8000-00000000f0e1", arena);
+    if (bend->kind == fault_kind_OTHER)
+        labels = any_set_text (labels, "lease", "00000000-0000-7000-8000-0000000007e5", arena);
+    return bend->each (bend->context, provider_lease, labels);
+}
+
 static int
 s_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms,
         berth_error_t *err)
@@ -415,7 +452,8 @@ s_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms
     if (s_follow (self, fault_verb_LIST, (berth_bytes_t) { rules, size }, "list", deadline_ms,
                   &kind, err))
         return -1;
-    return kind == fault_kind_LIE ? 0 : places_list (self->places, each, context, err);
+    bend_t bend = { each, context, kind, 0 };
+    return kind == fault_kind_LIE ? 0 : places_list (self->places, s_bend, &bend, err);
 }
 
 const provider_t provider_fault = {

@@ -152,6 +152,8 @@ static const struct {
     { "environments", PHASE_WALK, DB_ENVIRONMENTS, s_look_at_row },
     { "principals", PHASE_WALK, DB_PRINCIPALS, s_look_at_row },
     { "holds", PHASE_WALK, DB_HOLDS, s_look_at_row },
+    { "sweeps", PHASE_WALK, DB_SWEEPS, s_look_at_row },
+    { "suspects", PHASE_WALK, DB_SUSPECTS, s_look_at_row },
     { "workspaces", PHASE_WALK, DB_WORKSPACES, s_look_at_row },
     { "leases", PHASE_WALK, DB_LEASES, s_look_at_row },
     { "runs", PHASE_WALK, DB_RUNS, s_look_at_row },

@@ -14,7 +14,7 @@ static const char *const s_names [DB_COUNT] = {
     [DB_ACTIVITY] = "activity", [DB_HEADS] = "heads",
     [DB_FINDER] = "finder", [DB_FLOORS] = "floors", [DB_KEYS] = "keys", [DB_USAGE] = "usage",
     [DB_PRINCIPALS] = "principals",
-    [DB_HOLDS] = "holds"
+    [DB_HOLDS] = "holds", [DB_SWEEPS] = "sweeps", [DB_SUSPECTS] = "suspects"
 };
 
 int

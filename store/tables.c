@@ -188,6 +188,55 @@ hold_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err)
 }
 
 int
+sweep_find (store_txn_t *txn, arena_t *arena, const char *provider, sweep_t *ret_row,
+            berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    sweep_t row;
+    key_text (&key, provider);
+    int rc = s_get (txn, arena, TABLE_SWEEPS, &key, &row, err);
+    if (rc == 0)
+        *ret_row = row;
+    return rc < 0 ? -1 : 0;
+}
+
+int
+suspect_find (store_txn_t *txn, arena_t *arena, const char *provider, const char *id,
+              suspect_t *ret_row, berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    suspect_t row;
+    key_text (&key, provider);
+    key_text (&key, id);
+    int rc = s_get (txn, arena, TABLE_SUSPECTS, &key, &row, err);
+    if (rc == 0)
+        *ret_row = row;
+    return rc < 0 ? -1 : 0;
+}
+
+int
+sweep_put (store_txn_t *txn, arena_t *arena, const sweep_t *row, berth_error_t *err)
+{
+    return s_put (txn, arena, TABLE_SWEEPS, row, err);
+}
+
+int
+suspect_put (store_txn_t *txn, arena_t *arena, const suspect_t *row, berth_error_t *err)
+{
+    return s_put (txn, arena, TABLE_SUSPECTS, row, err);
+}
+
+int
+suspect_del (store_txn_t *txn, arena_t *arena, const char *provider, const char *id,
+             berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    key_text (&key, provider);
+    key_text (&key, id);
+    return s_del (txn, arena, TABLE_SUSPECTS, &key, err);
+}
+
+int
 environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err)
 {
     return s_put (txn, arena, TABLE_ENVIRONMENTS, row, err);
@@ -429,7 +478,7 @@ tables_reindex (store_txn_t *txn, berth_error_t *err)
     return 0;
 }
 
-//  Schema 1 had no index of runs that have a step under way, nor of leases by workspace; schema 2
+//  Schema 4 had no index of leases by place. Schema 1 had no index of runs that have a step under way, nor of leases by workspace; schema 2
 //  no counters of companies; schema 3 no index by end time, no counts by state, and nothing that leads
 //  to entries of the log; schema 4 had leases by their deadline instead of when they are looked at next,
 //  which the start of their actor writes down.

@@ -17,7 +17,9 @@
     X (RUNS,         run,         RUNS,     "what the bus knows of runs") \
     X (EXECS,        exec,        EXECS,    "execs, ended ones too") \
     X (PRINCIPALS,   principal,   KEYS,     "who may ask, with its public key") \
-    X (HOLDS,        hold,        LEASES,   "what keeps new leases away")
+    X (HOLDS,        hold,        LEASES,   "what keeps new leases away") \
+    X (SWEEPS,       sweep,       LEASES,   "the search for lost places, by provider") \
+    X (SUSPECTS,     suspect,     LEASES,   "places that no lease wants, leases whose place is gone")
 
 #define STORE_INDEXES(X) \
 /*     index                table         its key                                         used by */ \
@@ -45,7 +47,10 @@
     X (ENVIRONMENT_DELETING, ENVIRONMENTS, "of those that are being deleted",             "start") \
     X (HOLD_LIST,           HOLDS,        "id",                                           "stats") \
     X (LEASE_REUSABLE,      LEASES,       "scope, lastUsedAt down, of kept places",       "lease.acquire") \
-    X (LEASE_KEPT,          LEASES,       "nextAttemptAt, of kept places and those being destroyed", "tick")
+    X (LEASE_KEPT,          LEASES,       "nextAttemptAt, of kept places and those being destroyed", "tick") \
+    X (LEASE_BY_PLACE,      LEASES,       "hash of provider and place, of those that hold one", "sweep") \
+    X (SWEEP_LIST,          SWEEPS,       "provider",                                     "stats") \
+    X (SUSPECT_LIST,        SUSPECTS,     "provider, id",                                 "sweep, stats")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -69,6 +74,11 @@ int run_get (store_txn_t *txn, arena_t *arena, const char *company, const char *
              berth_error_t *err);
 //  What keeps new leases away: fills *ret_row if it is there, else leaves it alone; 0 in both cases.
 int hold_find (store_txn_t *txn, arena_t *arena, const char *id, hold_t *ret_row, berth_error_t *err);
+//  Likewise: what is known of the search at a provider, and of what is suspected there.
+int sweep_find (store_txn_t *txn, arena_t *arena, const char *provider, sweep_t *ret_row,
+                berth_error_t *err);
+int suspect_find (store_txn_t *txn, arena_t *arena, const char *provider, const char *id,
+                  suspect_t *ret_row, berth_error_t *err);
 int principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *ret_row,
                    berth_error_t *err);
 
@@ -79,15 +89,24 @@ int lease_put (store_txn_t *txn, arena_t *arena, const lease_t *row, berth_error
 int exec_put (store_txn_t *txn, arena_t *arena, const exec_t *row, berth_error_t *err);
 int run_put (store_txn_t *txn, arena_t *arena, const run_t *row, berth_error_t *err);
 int hold_put (store_txn_t *txn, arena_t *arena, const hold_t *row, berth_error_t *err);
+int sweep_put (store_txn_t *txn, arena_t *arena, const sweep_t *row, berth_error_t *err);
+int suspect_put (store_txn_t *txn, arena_t *arena, const suspect_t *row, berth_error_t *err);
 int principal_put (store_txn_t *txn, arena_t *arena, const principal_t *row, berth_error_t *err);
 
 //  Removes a row and its index entries; what is gone is fine.
 int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int hold_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int suspect_del (store_txn_t *txn, arena_t *arena, const char *provider, const char *id,
+                 berth_error_t *err);
 int lease_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int exec_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int run_del (store_txn_t *txn, arena_t *arena, const char *company, const char *id,
              berth_error_t *err);
+
+//  The name of a provider's place, short enough for keys: what INDEX_LEASE_BY_PLACE begins with, and
+//  the end of a suspect's id.
+enum { PLACE_HASH_SIZE = 16 };
+void place_hash (const char *provider, const char *provider_lease, uint8_t hash [PLACE_HASH_SIZE]);
 
 //  ---- walks
 

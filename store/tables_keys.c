@@ -4,6 +4,9 @@
 
 #include "states.h"
 
+#include <sodium.h>
+#include <string.h>
+
 //  ---- keys of rows
 
 static void
@@ -48,6 +51,20 @@ static void
 s_hold_key (const void *row, store_key_t *key)
 {
     key_text (key, ((const hold_t *) row)->id);
+}
+
+static void
+s_sweep_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const sweep_t *) row)->provider);
+}
+
+static void
+s_suspect_key (const void *row, store_key_t *key)
+{
+    const suspect_t *suspect = row;
+    key_text (key, suspect->provider);
+    key_text (key, suspect->id);
 }
 
 //  ---- keys of indexes: false leaves the row out
@@ -176,6 +193,30 @@ s_lease_kept (const void *row, store_key_t *key)
     return lease_settled (lease->state) && s_holds_place (lease);
 }
 
+void
+place_hash (const char *provider, const char *provider_lease, uint8_t hash [PLACE_HASH_SIZE])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init (&state, NULL, 0, PLACE_HASH_SIZE);
+    crypto_generichash_update (&state, (const uint8_t *) provider, strlen (provider) + 1);
+    crypto_generichash_update (&state, (const uint8_t *) provider_lease, strlen (provider_lease) + 1);
+    crypto_generichash_final (&state, hash, PLACE_HASH_SIZE);
+}
+
+//  Whose row closes a place of that name.
+static bool
+s_lease_by_place (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    if (!lease->provider || !lease->provider_lease || lease->place == place_state_NONE
+        || lease->place == place_state_ABSENT || lease->place == place_state_GONE)
+        return false;
+    uint8_t hash [PLACE_HASH_SIZE];
+    place_hash (lease->provider, lease->provider_lease, hash);
+    key_bytes (key, hash, sizeof hash);
+    return true;
+}
+
 static bool
 s_run_list (const void *row, store_key_t *key)
 {
@@ -291,6 +332,8 @@ const table_row_t store_tables [TABLE_COUNT] = {
     [TABLE_EXECS]        = { &exec_schema, DB_EXECS, s_exec_key, "exec" },
     [TABLE_PRINCIPALS]   = { &principal_schema, DB_PRINCIPALS, s_principal_key, "key" },
     [TABLE_HOLDS]        = { &hold_schema, DB_HOLDS, s_hold_key, "hold" },
+    [TABLE_SWEEPS]       = { &sweep_schema, DB_SWEEPS, s_sweep_key, "sweep" },
+    [TABLE_SUSPECTS]     = { &suspect_schema, DB_SUSPECTS, s_suspect_key, "suspect" },
 };
 
 const index_row_t store_indexes [INDEX_COUNT] = {
@@ -319,6 +362,9 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_HOLD_LIST]            = { TABLE_HOLDS, s_by_itself },
     [INDEX_LEASE_REUSABLE]       = { TABLE_LEASES, s_lease_reusable },
     [INDEX_LEASE_KEPT]           = { TABLE_LEASES, s_lease_kept },
+    [INDEX_LEASE_BY_PLACE]       = { TABLE_LEASES, s_lease_by_place },
+    [INDEX_SWEEP_LIST]           = { TABLE_SWEEPS, s_by_itself },
+    [INDEX_SUSPECT_LIST]         = { TABLE_SUSPECTS, s_by_itself },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

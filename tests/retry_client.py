@@ -174,6 +174,7 @@ ROWS = [
         "provider": "fake", "reason": new_id()}, ["provider.paused"], log="~service"),
     Row("provider.unpause", lambda s: s.ask("provider.pause", {"provider": "fake"}) and {
         "provider": "fake", "reason": new_id()}, ["provider.unpaused"], log="~service"),
+    Row("provider.sweep", lambda s: {"provider": "fault"}, []),
     Row("exec.start", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease(), args=["-c", "seq 20000"]), exec_ran()),

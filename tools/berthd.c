@@ -60,6 +60,9 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     retention_t *retention = arena_new_of (arena, retention_t);
     retention_of (said.retention, retention);
     options->retention = retention;
+    sweep_how_t *sweep = arena_new_of (arena, sweep_how_t);
+    *sweep = sweep_how (said.sweep);
+    options->sweep = sweep;
     if (said.uids) {
         options->uid_first = (uint32_t) said.uids->first;
         options->uid_count = (uint32_t) said.uids->count;

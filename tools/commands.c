@@ -87,6 +87,8 @@ static const command_t s_commands [] = {
     ASK ("provider show", PROVIDER_ARG, PROVIDER_GET, provider_ref, "Show a provider and its config"),
     ASK ("provider probe", PROVIDER_ARG, PROVIDER_PROBE, provider_config, "Try whether a provider works here"),
 
+    ASK ("provider sweep", PROVIDER_ARG, PROVIDER_SWEEP, provider_sweep,
+         "Look now for places that no lease wants; answers when it was looked"),
     ASK ("provider pause", PROVIDER_ARG, PROVIDER_PAUSE, provider_pause,
          "Take no new lease of a provider; what runs there goes on"),
     ASK ("provider unpause", PROVIDER_ARG, PROVIDER_UNPAUSE, provider_pause, "Take leases of a provider again"),
