@@ -22,6 +22,7 @@ typedef struct {
     uint64_t files, folders, links, bytes;          //  Done so far
     uint64_t total_files, total_bytes;              //  0 while unknown
     uint64_t refused;                               //  Entries left behind
+    uint64_t saved_files, saved_bytes;              //  Of those done: were there already
 } tree_progress_t;
 
 //  Called at most every 50 ms and at the end; a return other than 0 cancels (deadline_exceeded),
@@ -45,6 +46,10 @@ typedef struct {
     int64_t uid, gid;               //  Owner of what is made; -1: leave
     int64_t deadline_mono_ms;       //  0: none
     uint64_t max_entries;           //  0: 10,000,000
+    uint64_t max_bytes;             //  Of tree_unpack; 0: no bound
+    const char *removed;            //  Of tree_return: a file of paths, each ended by NUL. What the
+                                    //  place has not is then as in the snapshot, unless it is
+                                    //  named there. NULL: what it has not was deleted
     bool no_links;                  //  No part of the path on the host may be a link
     tree_progress_fn *progress;
     tree_report_fn *report;
@@ -59,6 +64,13 @@ typedef struct {
 //  itself where it lies within `source`.
 int tree_copy (const char *source, const char *target, const char *snapshot,
                const tree_options_t *options, tree_progress_t *ret_done, berth_error_t *err);
+
+//  The same where `target` was filled by tree_copy before, as `snapshot` tells: only what differs is
+//  written, what `source` has no more is removed, and what the place made by itself goes, but for
+//  excluded names. A file is read again only if size, time or ctime say that it was touched since;
+//  contents decide. A snapshot that is missing or damaged: the target is emptied and copied anew.
+int tree_renew (const char *source, const char *target, const char *snapshot,
+                const tree_options_t *options, tree_progress_t *ret_done, berth_error_t *err);
 
 //  Merges what changed in `place` since `snapshot` into `target` (a folder that exists):
 //    changed in the place only          -> copied (written beside, synced by rename)

@@ -15,9 +15,10 @@ s_zeros (const uint8_t *data, size_t size)
     return size && data [0] == 0 && memcmp (data, data + 1, size - 1) == 0;
 }
 
-static int
-s_write (int file, const uint8_t *data, size_t size, uint64_t offset)
+int
+tree_write_all (int file, const void *from, size_t size, uint64_t offset)
 {
+    const uint8_t *data = from;
     while (size) {
         ssize_t done = pwrite (file, data, size, (off_t) offset);
         if (done < 0 && errno == EINTR)
@@ -68,7 +69,8 @@ s_hash (XXH3_state_t *state, const uint8_t *data, size_t size, uint64_t offset, 
 }
 
 static tree_pump_t
-s_pump_small (tree_job_t *job, int from, size_t size, int to, tree_content_t *content)
+s_pump_small (tree_job_t *job, int from, size_t size, tree_piece_fn *piece, void *context,
+              tree_content_t *content)
 {
     ssize_t got = size ? s_read (from, job->buffer, size, 0) : 0;
     if (got < 0)
@@ -76,20 +78,20 @@ s_pump_small (tree_job_t *job, int from, size_t size, int to, tree_content_t *co
     content->size = (uint64_t) got;
     content->hash = XXH3_128bits (job->buffer,
                                   s_zeros (job->buffer, (size_t) got) ? 0 : (size_t) got);
-    if (to >= 0 && s_write (to, job->buffer, (size_t) got, 0))
+    if (piece && piece (context, job->buffer, (size_t) got, 0))
         return PUMP_WRITE_FAILED;
     job->done.bytes += content->size;
     return PUMP_DONE;
 }
 
 tree_pump_t
-tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
-           tree_content_t *ret_content, berth_error_t *err)
+tree_pump_to (tree_job_t *job, int from, const struct stat *about, tree_piece_fn *piece,
+              void *context, tree_content_t *ret_content, berth_error_t *err)
 {
     uint64_t size = (uint64_t) about->st_size;
     bool sparse = (uint64_t) about->st_blocks * 512 < size;
     if (size <= TREE_BLOCK && !sparse)
-        return s_pump_small (job, from, (size_t) size, to, ret_content);
+        return s_pump_small (job, from, (size_t) size, piece, context, ret_content);
 
     XXH3_128bits_reset (job->state);
     uint64_t offset = 0, next = 0;
@@ -109,7 +111,7 @@ tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
             return PUMP_READ_FAILED;
         s_hash (job->state, job->buffer, (size_t) got, offset, &next);
         bool skip = sparse && s_zeros (job->buffer, (size_t) got);
-        if (to >= 0 && !skip && s_write (to, job->buffer, (size_t) got, offset))
+        if (piece && !skip && piece (context, job->buffer, (size_t) got, offset))
             return PUMP_WRITE_FAILED;
         offset += (uint64_t) got;
         job->done.bytes += (uint64_t) got;
@@ -120,11 +122,27 @@ tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
         if (tree_job_tick (job, err))
             return PUMP_STOPPED;
     }
-    if (to >= 0 && sparse && ftruncate (to, (off_t) size))
-        return PUMP_WRITE_FAILED;
     ret_content->size = size;
     ret_content->hash = XXH3_128bits_digest (job->state);
     return PUMP_DONE;
+}
+
+static int
+s_put (void *context, const uint8_t *data, size_t size, uint64_t offset)
+{
+    return tree_write_all (*(int *) context, data, size, offset);
+}
+
+tree_pump_t
+tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
+           tree_content_t *ret_content, berth_error_t *err)
+{
+    tree_pump_t answer = tree_pump_to (job, from, about, to >= 0 ? s_put : NULL, &to, ret_content,
+                                       err);
+    bool sparse = (uint64_t) about->st_blocks * 512 < (uint64_t) about->st_size;
+    if (answer == PUMP_DONE && to >= 0 && sparse && ftruncate (to, (off_t) ret_content->size))
+        return PUMP_WRITE_FAILED;
+    return answer;
 }
 
 int

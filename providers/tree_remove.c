@@ -141,18 +141,18 @@ s_empty (remove_t *self, int folder)
                        self->shown);
 }
 
-//  Empties the folder; 1 if it is not there.
+//  Empties the folder of this name; 1 if it is not there.
 static int
-s_empty_at (const char *folder, berth_error_t *err)
+s_empty_at (int folder, const char *name, berth_error_t *err)
 {
-    remove_t self = { .shown = folder, .err = err };
-    self.top = open (folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    remove_t self = { .shown = name, .err = err };
+    self.top = openat (folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (self.top < 0 && errno == EACCES) {
-        s_unlock (AT_FDCWD, folder);
-        self.top = open (folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        s_unlock (folder, name);
+        self.top = openat (folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     if (self.top < 0)
-        return errno == ENOENT ? 1 : tree_fail (err, "cannot empty the folder", folder);
+        return errno == ENOENT ? 1 : tree_fail (err, "cannot empty the folder", name);
     struct stat about;
     if (fstat (self.top, &about) == 0 && (about.st_mode & 0700) != 0700)
         (void) fchmod (self.top, 0700);         //  If it does not help, the next call says why
@@ -164,14 +164,20 @@ s_empty_at (const char *folder, berth_error_t *err)
 int
 tree_empty (const char *folder, berth_error_t *err)
 {
-    return s_empty_at (folder, err) < 0 ? -1 : 0;
+    return s_empty_at (AT_FDCWD, folder, err) < 0 ? -1 : 0;
+}
+
+int
+tree_remove_below (int folder, const char *name, berth_error_t *err)
+{
+    int rc = s_empty_at (folder, name, err);
+    if (rc == 0 && unlinkat (folder, name, AT_REMOVEDIR) && errno != ENOENT)
+        rc = tree_fail (err, "cannot remove the folder", name);
+    return rc < 0 ? -1 : 0;
 }
 
 int
 tree_remove (const char *folder, berth_error_t *err)
 {
-    int rc = s_empty_at (folder, err);
-    if (rc == 0 && rmdir (folder) && errno != ENOENT)
-        rc = tree_fail (err, "cannot remove the folder", folder);
-    return rc < 0 ? -1 : 0;
+    return tree_remove_below (AT_FDCWD, folder, err);
 }

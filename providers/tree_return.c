@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
     merge_t merge;
     visits_t ahead;
+    tree_removed_t *removed;            //  NULL: what the place has not was deleted there
 } return_t;
 
 //  One entry while it is decided.
@@ -347,7 +348,8 @@ s_entry (return_t *self, merge_visit_t *visit, const char *name, const tree_entr
     merge_t *merge = &self->merge;
     step_t step = { .name = name, .path = tree_join (visit->place, name) };
     int rc = 0, error = 0;
-    if (tree_job_excludes (&merge->job, step.path, name))
+    if (tree_job_excludes (&merge->job, step.path, name)
+        || (!there && !visit->gone && self->removed && !tree_removed_has (self->removed, step.path)))
         goto done;
     if (known) {
         step.base = (merge_entry_t) {
@@ -525,6 +527,10 @@ tree_return (const char *place, const char *snapshot, const char *target, bool d
     int rc = s_open_both (merge, place, target, options && options->no_links);
     if (rc == 0)
         rc = tree_snapshot_open (&merge->snapshot, snapshot, err);
+    if (rc == 0 && !merge->job.options.excludes)
+        merge->job.options.excludes = tree_snapshot_excludes (merge->snapshot);
+    if (rc == 0 && options && options->removed)
+        rc = tree_removed_open (&self.removed, options->removed, err);
     if (rc == 0 && !dry)
         rc = tree_lock_take (&lock, merge->home, target, err);
     if (rc == 0)
@@ -533,6 +539,7 @@ tree_return (const char *place, const char *snapshot, const char *target, bool d
     if (rc == 0 && merge->wrote && syncfs (merge->home))
         rc = tree_fail (err, "cannot bring to the disk", target);
     tree_lock_release (&lock);
+    tree_removed_destroy (&self.removed);
     tree_snapshot_destroy (&merge->snapshot);
     if (merge->place >= 0)
         close (merge->place);

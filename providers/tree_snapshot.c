@@ -1,13 +1,17 @@
 //  tree_snapshot.c - owns the snapshot file: what a folder held when it went out.
 //
-//      "berthsn1"                                       magic and version
+//      "berthsn2"                                       magic and version
+//      started                                          8 bytes, ns by the clock that files have
+//      excludes                                         count, then strings
 //      per folder that holds something:
 //          'D'  path                                    strings are size and bytes
 //          per entry, sorted by name:
 //              kind (+ 0x10: time unsure)  name  mode
 //              file: size, mtime (8 bytes, ns), hash (16 bytes)      link: text
 //          0
-//      'E'  XXH3-128 of everything before               16 bytes
+//      'E'  finished (8 bytes, ns)  XXH3-128 of everything before (16 bytes)
+//
+//  Version 1 had no times and no excludes; it is still read.
 //
 //  Sizes and modes are little-endian base 128.
 
@@ -19,9 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
-static const char s_magic [8] = "berthsn1";
+static const char s_magic [8] = "berthsn2", s_first [8] = "berthsn1";
 
 enum { UNSURE = 0x10, FLUSH = 1 << 20 };
 
@@ -36,8 +41,21 @@ struct tree_writer {
     char *folder;                       //  Of the block that opens with its first entry
 };
 
+int64_t
+tree_now_ns (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_REALTIME_COARSE, &now);
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void s_number (tree_writer_t *self, uint64_t number);
+static void s_bytes (tree_writer_t *self, const void *data, size_t size);
+static void s_string (tree_writer_t *self, const char *text, size_t size);
+
 int
-tree_writer_new (tree_writer_t **ret_self, const char *path, berth_error_t *err)
+tree_writer_new (tree_writer_t **ret_self, const char *path, const char *const *excludes,
+                 berth_error_t *err)
 {
     tree_writer_t *self = calloc (1, sizeof *self);
     ENSURE (self);
@@ -58,6 +76,14 @@ tree_writer_new (tree_writer_t **ret_self, const char *path, berth_error_t *err)
     }
     XXH3_128bits_reset (self->state);
     memcpy (self->data, s_magic, self->size = sizeof s_magic);
+    int64_t started_ns = tree_now_ns ();
+    s_bytes (self, &started_ns, sizeof started_ns);
+    size_t count = 0;
+    while (excludes && excludes [count])
+        count++;
+    s_number (self, count);
+    for (size_t index = 0; index < count; index++)
+        s_string (self, excludes [index], strlen (excludes [index]));
     *ret_self = self;
     return 0;
 }
@@ -158,6 +184,8 @@ tree_writer_commit (tree_writer_t *self, berth_error_t *err)
 {
     s_end_block (self);
     s_bytes (self, "E", 1);
+    int64_t finished_ns = tree_now_ns ();
+    s_bytes (self, &finished_ns, sizeof finished_ns);
     s_flush (self);
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash (&canonical, XXH3_128bits_digest (self->state));
@@ -199,6 +227,8 @@ typedef struct {
 struct tree_snapshot {
     const uint8_t *data, *end;
     size_t size;                        //  As mapped
+    int64_t started_ns, finished_ns;
+    char **excludes;                    //  NULL-ended
     block_t *blocks;                    //  Open addressing, a power of two
     size_t count, room;
 };
@@ -291,10 +321,38 @@ s_grow (tree_snapshot_t *self)
     free (old);
 }
 
+//  Times and excludes.
+static bool
+s_head (tree_snapshot_t *self, const uint8_t **at)
+{
+    uint64_t count;
+    if (self->end - *at < (ptrdiff_t) sizeof self->started_ns)
+        return false;
+    memcpy (&self->started_ns, *at, sizeof self->started_ns);
+    *at += sizeof self->started_ns;
+    if (!s_get_number (at, self->end, &count) || count > (uint64_t) (self->end - *at))
+        return false;
+    self->excludes = calloc ((size_t) count + 1, sizeof *self->excludes);
+    ENSURE (self->excludes);
+    for (size_t index = 0; index < count; index++) {
+        const uint8_t *text;
+        size_t size;
+        if (!s_get_string (at, self->end, &text, &size))
+            return false;
+        self->excludes [index] = strndup ((const char *) text, size);
+        ENSURE (self->excludes [index]);
+    }
+    return true;
+}
+
 static bool
 s_index (tree_snapshot_t *self)
 {
     const uint8_t *at = self->data + sizeof s_magic;
+    bool first = memcmp (self->data, s_first, sizeof s_first) == 0;
+    self->started_ns = self->finished_ns = INT64_MIN;
+    if (!first && !s_head (self, &at))
+        return false;
     s_grow (self);
     while (at < self->end && *at == 'D') {
         at++;
@@ -311,7 +369,13 @@ s_index (tree_snapshot_t *self)
             s_grow (self);
         *s_find (self, block.path, block.path_size) = block;
     }
-    return at + 1 == self->end && *at == 'E';
+    if (at == self->end || *at++ != 'E')
+        return false;
+    if (!first && self->end - at == sizeof self->finished_ns) {
+        memcpy (&self->finished_ns, at, sizeof self->finished_ns);
+        at += sizeof self->finished_ns;
+    }
+    return at == self->end;
 }
 
 int
@@ -338,7 +402,7 @@ tree_snapshot_open (tree_snapshot_t **ret_self, const char *path, berth_error_t 
         wrong = "is cut short";
     else if (memcmp (data, s_magic, sizeof s_magic - 1) != 0)
         wrong = "is no snapshot";
-    else if (memcmp (data, s_magic, sizeof s_magic) != 0)
+    else if (memcmp (data, s_magic, sizeof s_magic) && memcmp (data, s_first, sizeof s_first))
         wrong = "is of another version";
     else {
         self->end = self->data + size - sizeof (XXH128_canonical_t);
@@ -363,9 +427,30 @@ tree_snapshot_destroy (tree_snapshot_t **self_p)
         return;
     if (self->data)
         munmap ((void *) self->data, self->size);
+    for (size_t index = 0; self->excludes && self->excludes [index]; index++)
+        free (self->excludes [index]);
+    free (self->excludes);
     free (self->blocks);
     free (self);
     *self_p = NULL;
+}
+
+int64_t
+tree_snapshot_started (const tree_snapshot_t *self)
+{
+    return self->started_ns;
+}
+
+int64_t
+tree_snapshot_finished (const tree_snapshot_t *self)
+{
+    return self->finished_ns;
+}
+
+const char *const *
+tree_snapshot_excludes (const tree_snapshot_t *self)
+{
+    return (const char *const *) self->excludes;
 }
 
 tree_cursor_t
@@ -381,5 +466,30 @@ tree_cursor_next (tree_cursor_t *self, tree_entry_t *entry)
     if (self->at && s_get_entry (&self->at, self->end, entry))
         return true;
     self->at = NULL;
+    return false;
+}
+
+tree_seek_t
+tree_seek_start (const tree_snapshot_t *snapshot, const char *path)
+{
+    tree_seek_t self = { .more = false };
+    if (snapshot)
+        self.cursor = tree_snapshot_folder (snapshot, path);
+    self.more = tree_cursor_next (&self.cursor, &self.entry);
+    return self;
+}
+
+bool
+tree_seek (tree_seek_t *self, const char *name)
+{
+    size_t size = strlen (name);
+    for (; self->more; self->more = tree_cursor_next (&self->cursor, &self->entry)) {
+        size_t least = size < self->entry.name_size ? size : self->entry.name_size;
+        int order = memcmp (self->entry.name, name, least);
+        if (order == 0)
+            order = (self->entry.name_size > size) - (self->entry.name_size < size);
+        if (order >= 0)
+            return order == 0;
+    }
     return false;
 }

@@ -215,8 +215,8 @@ tree_kind (mode_t mode)
          : S_ISLNK (mode) ? TREE_LINK : TREE_OTHER;
 }
 
-static void
-s_add (tree_list_t *self, const char *name, unsigned char type)
+void
+tree_list_add (tree_list_t *self, const char *name, unsigned char type)
 {
     size_t size = strlen (name) + 1;
     if (self->names_size + size > self->names_room) {
@@ -261,7 +261,7 @@ tree_list (tree_job_t *job, int folder, tree_list_t *list, const char *path, ber
             if (++job->entries > job->options.max_entries)
                 return berth_fail (err, BERTH_INVALID, "the folder holds more than %llu entries",
                                    (unsigned long long) job->options.max_entries);
-            s_add (list, name, entry->d_type);
+            tree_list_add (list, name, entry->d_type);
         }
         if (tree_job_tick (job, err))
             return -1;
@@ -277,4 +277,23 @@ tree_list_free (tree_list_t *self)
     free (self->names);
     free (self->items);
     *self = (tree_list_t) { 0 };
+}
+
+void
+tree_folders_push (tree_folders_t *self, char *path, mode_t mode)
+{
+    if (self->count == self->room) {
+        self->room = 2 * self->room + 64;
+        self->items = realloc (self->items, self->room * sizeof *self->items);
+        ENSURE (self->items);
+    }
+    self->items [self->count++] = (tree_folder_t) { path, mode };
+}
+
+void
+tree_folders_free (tree_folders_t *self)
+{
+    while (self->count)
+        free (self->items [--self->count].path);
+    free (self->items);
 }

@@ -89,6 +89,8 @@ typedef struct {
 //  Reads the open folder; counts its entries against the bound. The list may be used again.
 int tree_list (tree_job_t *job, int folder, tree_list_t *list, const char *path,
                berth_error_t *err);
+//  Adds one name; sorted if they come sorted.
+void tree_list_add (tree_list_t *self, const char *name, unsigned char type);
 void tree_list_free (tree_list_t *self);
 
 static inline const char *
@@ -98,7 +100,30 @@ tree_list_name (const tree_list_t *self, size_t index)
 }
 
 //  ---------------------------------------------------------------------------------------------
+//  Folders that wait: to be walked, or to get their mode.
+
+typedef struct {
+    char *path;
+    mode_t mode;
+} tree_folder_t;
+
+typedef struct {
+    tree_folder_t *items;
+    size_t count, room;
+} tree_folders_t;
+
+//  Takes the path.
+void tree_folders_push (tree_folders_t *self, char *path, mode_t mode);
+void tree_folders_free (tree_folders_t *self);
+
+//  ---------------------------------------------------------------------------------------------
 //  Bytes.
+
+static inline int64_t
+tree_ns (const struct timespec *time)
+{
+    return (int64_t) time->tv_sec * 1000000000 + time->tv_nsec;
+}
 
 typedef struct {
     uint64_t size;
@@ -111,6 +136,18 @@ typedef enum { PUMP_DONE, PUMP_READ_FAILED, PUMP_WRITE_FAILED, PUMP_STOPPED } tr
 //  what is hashed is what was written. On failure errno says why; PUMP_STOPPED has *err filled.
 tree_pump_t tree_pump (tree_job_t *job, int from, const struct stat *about, int to,
                        tree_content_t *ret_content, berth_error_t *err);
+
+//  The same, in pieces with growing offsets; blocks of zeros of a sparse file are left out. A piece
+//  that answers other than 0 ends it with PUMP_WRITE_FAILED.
+typedef int (tree_piece_fn) (void *context, const uint8_t *data, size_t size, uint64_t offset);
+tree_pump_t tree_pump_to (tree_job_t *job, int from, const struct stat *about, tree_piece_fn *piece,
+                          void *context, tree_content_t *ret_content, berth_error_t *err);
+
+//  Removes a folder by its name in an open one, with all that it holds. What is gone is fine.
+int tree_remove_below (int folder, const char *name, berth_error_t *err);
+
+//  All of it, at its place. -1 with errno.
+int tree_write_all (int file, const void *data, size_t size, uint64_t offset);
 
 //  Gives an open file its owner (-1: leaves it), mode without special bits, and time.
 int tree_finish (int file, int64_t uid, int64_t gid, mode_t mode, const struct timespec *mtime);
@@ -135,7 +172,12 @@ typedef struct {
 
 typedef struct tree_writer tree_writer_t;
 
-int tree_writer_new (tree_writer_t **ret_self, const char *path, berth_error_t *err);
+//  Now, by the clock that files have: nothing that is written later has an earlier time.
+int64_t tree_now_ns (void);
+
+//  The snapshot starts now; `excludes` (NULL-ended, or NULL) are kept in it.
+int tree_writer_new (tree_writer_t **ret_self, const char *path, const char *const *excludes,
+                     berth_error_t *err);
 void tree_writer_folder (tree_writer_t *self, const char *path);
 void tree_writer_entry (tree_writer_t *self, const tree_entry_t *entry);
 //  Writes what is left and gives the file its name. Without it nothing remains.
@@ -147,6 +189,13 @@ typedef struct tree_snapshot tree_snapshot_t;
 int tree_snapshot_open (tree_snapshot_t **ret_self, const char *path, berth_error_t *err);
 void tree_snapshot_destroy (tree_snapshot_t **self_p);
 
+//  When its walk began and ended; what was not changed (ctime) since is as it says: in the source
+//  since the start, in the copy since the end. INT64_MIN: not known.
+int64_t tree_snapshot_started (const tree_snapshot_t *self);
+int64_t tree_snapshot_finished (const tree_snapshot_t *self);
+//  What stayed behind, NULL-ended; NULL: not known. Lives as long as the snapshot.
+const char *const *tree_snapshot_excludes (const tree_snapshot_t *self);
+
 //  Where the entries of a folder are read from; NULL: none.
 typedef struct {
     const uint8_t *at, *end;
@@ -155,6 +204,26 @@ typedef struct {
 tree_cursor_t tree_snapshot_folder (const tree_snapshot_t *self, const char *path);
 //  The next entry, its texts inside the snapshot; false at the end.
 bool tree_cursor_next (tree_cursor_t *self, tree_entry_t *entry);
+
+//  Entries of a folder by name, asked for in the order of their names.
+typedef struct {
+    tree_cursor_t cursor;
+    tree_entry_t entry;             //  The last that was found, or the next
+    bool more;
+} tree_seek_t;
+
+//  A snapshot of NULL has none.
+tree_seek_t tree_seek_start (const tree_snapshot_t *snapshot, const char *path);
+bool tree_seek (tree_seek_t *self, const char *name);
+
+//  ---------------------------------------------------------------------------------------------
+//  The paths that a place says are gone: a file, each ended by NUL.
+
+typedef struct tree_removed tree_removed_t;
+
+int tree_removed_open (tree_removed_t **ret_self, const char *path, berth_error_t *err);
+bool tree_removed_has (const tree_removed_t *self, const char *path);
+void tree_removed_destroy (tree_removed_t **self_p);
 
 //  ---------------------------------------------------------------------------------------------
 //  One merge at a time into a folder.

@@ -1,6 +1,7 @@
 //  tree_fixture.c - owns the folder of a test of tree, and what was reported about it.
 
 #include "tree_fixture.h"
+#include "tree_pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +108,30 @@ folder_return (bool dry)
     assert_ok (tree_return (in ("place"), in ("snap"), in ("source"), dry, &options, &result,
                             &err), err);
     return result;
+}
+
+int
+folder_try_unpack (const char *into, const char *removed, const tree_options_t *options,
+              tree_progress_t *done, berth_error_t *err)
+{
+    (void) mkdir (in (into), 0755);
+    int from = open (in ("stream"), O_RDONLY | O_CLOEXEC);
+    int folder = open (in (into), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true (from >= 0 && folder >= 0);
+    int rc = tree_unpack (from, folder, removed ? in (removed) : NULL, options, done, err);
+    close (from);
+    close (folder);
+    return rc;
+}
+
+tree_progress_t
+folder_unpack (const char *into, const char *removed)
+{
+    berth_error_t err = { 0 };
+    tree_progress_t done;
+    tree_options_t options = folder_options ();
+    assert_ok (folder_try_unpack (into, removed, &options, &done, &err), err);
+    return done;
 }
 
 int

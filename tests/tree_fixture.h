@@ -33,6 +33,12 @@ tree_options_t folder_options (void);
 void folder_copy (void);
 tree_result_t folder_return (bool dry);
 
+//  Takes the file `stream` in beneath `into`, which is made; reports go to folder_reports. `removed`:
+//  as tree_unpack has it. The second must succeed.
+int folder_try_unpack (const char *into, const char *removed, const tree_options_t *options,
+                       tree_progress_t *done, berth_error_t *err);
+tree_progress_t folder_unpack (const char *into, const char *removed);
+
 //  Exchanges names as fast as it can: a folder with a link to what must stay outside.
 typedef struct {
     char left [4096], right [4096];
