@@ -8,6 +8,7 @@
 #include "retention.h"
 #include "sweep_how.h"
 #include "store.h"
+#include "vault.h"
 #include "wiring.h"
 
 typedef struct {
@@ -16,6 +17,8 @@ typedef struct {
     provider_host_t host;           //  State and runtime directories, install id, spawner...
     char instance [37];             //  Of this process
     trust_t *trust;                 //  Who may do what
+    vault_t *vault;                 //  What secrets are sealed by; NULL: of tests that have none
+    char *master_path;              //  Where its keys are kept, NULL: not by us
     struct gate *gate;              //  Who gets in over the network; NULL: nothing listens there
     const char *server_key;         //  The service's public key, Z85; NULL of a private service
     const char *network_bus, *network_events;   //  Endpoints to the network; "" if there is none

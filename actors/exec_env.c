@@ -3,6 +3,7 @@
 #include "exec_env.h"
 
 #include "codec.h"
+#include "ids.h"
 #include "wire.h"
 
 #include <string.h>
@@ -114,20 +115,53 @@ s_is_text (berth_bytes_t packed, berth_bytes_t *ret_text)
     return true;
 }
 
-//  The text of one value as it came: text, or {type: plain, value}.
+//  Whom to ask for a secret.
+typedef struct {
+    exec_secret_fn *secret;
+    void *context;
+    arena_t *arena;
+} source_t;
+
+static bool
+s_says (berth_bytes_t type, const char *text)
+{
+    return type.size == strlen (text) && memcmp (type.data, text, type.size) == 0;
+}
+
 static int
-s_value (berth_bytes_t packed, const char *field, berth_bytes_t *ret_text, berth_error_t *err)
+s_secret (const source_t *source, berth_bytes_t packed, const char *field, berth_bytes_t *ret_text,
+          berth_error_t *err)
+{
+    const char *id = any_text (packed, "secretId", source->arena);
+    berth_bytes_t version = any_get (packed, "version");
+    wire_t wire = wire_of (version);
+    wire_token_t token = { .type = WIRE_NIL };
+    if (!id || !berth_id_is (id))
+        return s_fail (field, BERTH_INVALID, "needs the secretId of a secret", err);
+    if (version.size && wire_next (&wire, &token))
+        return s_fail (field, BERTH_INVALID, "has a version that is none", err);
+    bool latest = token.type == WIRE_NIL || (token.type == WIRE_STR
+                                             && s_says ((berth_bytes_t) { token.data, token.size }, "latest"));
+    if (!latest && (token.type != WIRE_UINT || token.number == 0))
+        return s_fail (field, BERTH_INVALID, "has a version that is none: a number, or latest", err);
+    return source->secret (source->context, field, id, latest ? 0 : token.number, ret_text, err);
+}
+
+//  The text of one value as it came: text, {type: plain, value}, or that of a secret.
+static int
+s_value (const source_t *source, berth_bytes_t packed, const char *field, berth_bytes_t *ret_text,
+         berth_error_t *err)
 {
     static const char s_shape [] = "must be text, {type: plain, value} or {type: secret_ref, ...}";
     if (!s_is_text (packed, ret_text)) {
         berth_bytes_t type;
         if (!s_is_text (any_get (packed, "type"), &type))
             return s_fail (field, BERTH_INVALID, s_shape, err);
-        if (type.size == 10 && memcmp (type.data, "secret_ref", 10) == 0)
-            return s_fail (field, BERTH_UNSUPPORTED,
-                           "refers to a secret, and this service keeps none", err);
-        if (type.size != 5 || memcmp (type.data, "plain", 5)
-            || !s_is_text (any_get (packed, "value"), ret_text))
+        if (s_says (type, "secret_ref")) {
+            if (s_secret (source, packed, field, ret_text, err))
+                return -1;
+        }
+        else if (!s_says (type, "plain") || !s_is_text (any_get (packed, "value"), ret_text))
             return s_fail (field, BERTH_INVALID, s_shape, err);
     }
     if (s_has_zero (*ret_text))
@@ -147,9 +181,10 @@ s_entry (berth_bytes_t name, berth_bytes_t text, arena_t *arena)
 }
 
 int
-exec_env (const exec_start_t *ask, const lease_t *lease, arena_t *arena, berth_blobs_t *ret_env,
-          berth_error_t *err)
+exec_env (const exec_start_t *ask, const lease_t *lease, exec_secret_fn *secret, void *context,
+          arena_t *arena, berth_blobs_t *ret_env, berth_error_t *err)
 {
+    source_t source = { secret, context, arena };
     berth_bytes_t policy = lease->env_policy ? lease->env_policy->env : berth_empty_map;
     berth_bytes_t all = ask->env.size ? any_merge (policy.size ? policy : berth_empty_map, ask->env,
                                                    true, arena)
@@ -165,7 +200,7 @@ exec_env (const exec_start_t *ask, const lease_t *lease, arena_t *arena, berth_b
         if (!s_is_name (name))
             return s_fail (field, BERTH_INVALID,
                            "is no name of a variable: letters, digits and _ only", err);
-        if (s_value (packed, field, &text, err))
+        if (s_value (&source, packed, field, &text, err))
             return -1;
         entries [count++] = s_entry (name, text, arena);
     }

@@ -19,9 +19,15 @@ int exec_argv (const exec_start_t *ask, const lease_t *lease, arena_t *arena,
 int exec_cwd (const exec_start_t *ask, const lease_t *lease, arena_t *arena,
               berth_bytes_t *ret_cwd, berth_error_t *err);
 
-//  NAME=value: the policy's, with what was asked laid over it; null takes a name away.
-//  invalid_request names the entry that is wrong; unsupported: a reference to a secret.
-int exec_env (const exec_start_t *ask, const lease_t *lease, arena_t *arena,
-              berth_blobs_t *ret_env, berth_error_t *err);
+//  The value of a secret that a variable refers to: `path` is env.NAME, version 0 the one that is
+//  bound. It lives as long as the arena.
+typedef int (exec_secret_fn) (void *context, const char *path, const char *secret, uint64_t version,
+                              berth_bytes_t *ret_value, berth_error_t *err);
+
+//  NAME=value: the policy's, with what was asked laid over it; null takes a name away. A value is
+//  text, {type: plain, value} or {type: secret_ref, secretId, version}. invalid_request names the
+//  entry that is wrong; else what `secret` fails with.
+int exec_env (const exec_start_t *ask, const lease_t *lease, exec_secret_fn *secret, void *context,
+              arena_t *arena, berth_blobs_t *ret_env, berth_error_t *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "execs.h"
 #include "shim_link.h"
 #include "spool.h"
+#include "vault.h"
 
 enum {
     EXEC_BUCKETS = 1024,
@@ -109,6 +110,7 @@ struct execs {
     store_t *store;
     char *spool;                    //  <state>/spool
     quotas_t *quotas;               //  NULL: no limits
+    vault_t *vault;                 //  NULL: there are no secrets
     int poll;                       //  Epoll: every link, and `wake` of the chunks
     chunks_t *chunks;
     live_t *lives [EXEC_BUCKETS];

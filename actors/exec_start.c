@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "exec_env.h"
+#include "secret_use.h"
 #include "wire.h"
 
 #include <stdlib.h>
@@ -108,16 +109,48 @@ s_make_row (const exec_start_t *ask, const lease_t *lease, const berth_blobs_t *
     return row;
 }
 
-static berth_bytes_t
-s_start (execs_t *self, const request_t *req, const exec_t *row, const lease_t *lease,
-         const berth_blobs_t *argv, berth_error_t *err)
+//  ---- what it refers to
+
+//  The start whose variables are looked up.
+typedef struct {
+    execs_t *self;
+    const request_t *req;
+    store_txn_t *txn;
+    const lease_t *lease;
+    bool entered;                   //  A use of a secret was entered, or its refusal
+} lookup_t;
+
+//  What is bound to the run comes before what is bound to its agent, and to the environment.
+static int
+s_secret (void *context, const char *path, const char *secret, uint64_t version,
+          berth_bytes_t *ret_value, berth_error_t *err)
 {
+    lookup_t *lookup = context;
+    const lease_t *lease = lookup->lease;
+    secret_user_t users [] = {
+        { secret_target_RUN, lease->run }, { secret_target_AGENT, lease->agent },
+        { secret_target_ENVIRONMENT, lease->env },
+    };
+    secret_use_t use = {
+        .company = lease->company, .secret = secret, .version = version, .path = path, .users = users,
+        .users_count = BERTH_COUNT (users), .run = lease->run, .issue = lease->issue,
+    };
+    lookup->entered = true;
+    return secret_use (lookup->self->vault, lookup->req, lookup->txn, &use, ret_value, err);
+}
+
+static berth_bytes_t
+s_start (lookup_t *lookup, const exec_t *row, const berth_blobs_t *argv, berth_error_t *err)
+{
+    execs_t *self = lookup->self;
+    const request_t *req = lookup->req;
+    const lease_t *lease = lookup->lease;
     const exec_start_t *ask = req->body;
     berth_blobs_t env;
     berth_bytes_t cwd, nothing = { NULL, 0 };
     if (s_check_lease (req, ask, lease, err)
         || exec_cwd (ask, lease, req->arena, &cwd, err)
-        || exec_env (ask, lease, req->arena, &env, err))
+        || exec_env (ask, lease, s_secret, lookup, req->arena, &env, err))
         return nothing;
     return s_pack_start (self, ask, row, argv, &env, cwd, req->arena);
 }
@@ -126,7 +159,7 @@ s_start (execs_t *self, const request_t *req, const exec_t *row, const lease_t *
 //  is taken up with what this request brings.
 static int
 s_again (execs_t *self, const exec_t *known, const lease_t *lease, const request_t *req,
-         effects_t *fx, const berth_blobs_t *argv)
+         store_txn_t *txn, effects_t *fx, const berth_blobs_t *argv)
 {
     berth_error_t none = { 0 };
     exec_t *row = arena_copy (req->arena, known, sizeof *known);
@@ -134,8 +167,9 @@ s_again (execs_t *self, const exec_t *known, const lease_t *lease, const request
     begin_t *begin = arena_new_of (req->arena, begin_t);
     *begin = (begin_t) { .row = row, .lease = row->lease, .generation = row->generation,
                          .socket = exec_socket (lease, req->arena) };
+    lookup_t lookup = { self, req, txn, lease, false };
     if (row->state == exec_state_STARTING)
-        begin->start = s_start (self, req, row, lease, argv, &none);
+        begin->start = s_start (&lookup, row, argv, &none);
     effects_call (fx, req, exec_begin_again, self, begin);
     if (req->letter->type != REQUEST_EXEC_START)
         effects_call (fx, req, s_run_known, self, row);
@@ -154,7 +188,7 @@ exec_rejoin (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx,
         || lease_get (txn, req->arena, row.lease, &lease, err)
         || exec_argv (req->body, &lease, req->arena, &argv, err))
         return -1;
-    return s_again (actor, &row, &lease, req, fx, &argv);
+    return s_again (actor, &row, &lease, req, txn, fx, &argv);
 }
 
 static int
@@ -187,7 +221,7 @@ exec_start_ask (void *actor, const request_t *req, store_txn_t *txn, effects_t *
         return -1;
     if (ask->id && exec_get (txn, req->arena, ask->id, &known, &none) == 0)
         return s_same (&known, req, &argv, err) ? -1
-             : s_again (self, &known, &lease, req, fx, &argv);
+             : s_again (self, &known, &lease, req, txn, fx, &argv);
     if (ask->id && none.code != BERTH_NOT_FOUND) {
         *err = none;
         return -1;
@@ -200,10 +234,15 @@ exec_start_ask (void *actor, const request_t *req, store_txn_t *txn, effects_t *
     if (exec_room (req, txn, row->company, &row->spool_max, err))
         return -1;
     begin_t *begin = arena_new_of (req->arena, begin_t);
+    lookup_t lookup = { self, req, txn, &lease, false };
     *begin = (begin_t) {
         .row = row, .lease = row->lease, .socket = exec_socket (&lease, req->arena),
-        .generation = row->generation, .start = s_start (self, req, row, &lease, &argv, err),
+        .generation = row->generation, .start = s_start (&lookup, row, &argv, err),
     };
+    if (!begin->start.size && lookup.entered) {
+        effects_fail (fx, req, err);        //  The entry of who wanted a secret stands
+        return 0;
+    }
     if (!begin->start.size)
         return -1;
     activity_note_t note = activity_note (req, ACTION_EXEC_STARTED, row->company, row->id, row->run,

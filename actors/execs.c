@@ -400,6 +400,7 @@ execs_new (const context_t *context, berth_error_t *err)
     self->magic = EXECS_MAGIC;
     self->store = context->store;
     self->retention = context->retention;
+    self->vault = context->vault;
     self->quotas = context->wiring ? wiring_quotas (context->wiring) : NULL;
     self->links_due_ms = self->streams_due_ms = INT64_MAX;
     node_init (&self->ended);

@@ -25,6 +25,7 @@ s_oldest (store_txn_t *txn, arena_t *arena, kept_t kind)
     static const store_index_t s_indexes [KEPT_COUNT] = {
         [KEPT_LEASES] = INDEX_LEASE_SETTLED, [KEPT_RUNS] = INDEX_RUN_SETTLED,
         [KEPT_EXECS] = INDEX_EXEC_ENDED, [KEPT_SPOOLS] = INDEX_EXEC_OUTPUT,
+        [KEPT_SECRET_EVENTS] = INDEX_SECRET_EVENT_AGE,
     };
     activity_t entry;
     if (kind == KEPT_ACTIVITY)

@@ -31,6 +31,7 @@ retention_of (const configuration_retention_t *said, retention_t *ret_self)
     kept [KEPT_SPOOLS] = s_ms (said->spools, BERTH_SPOOLS_KEPT_S);
     kept [KEPT_EXECS] = s_ms (said->execs, BERTH_EXECS_KEPT_S);
     kept [KEPT_RUNS] = s_ms (said->runs, BERTH_RUNS_KEPT_S);
+    kept [KEPT_SECRET_EVENTS] = s_ms (said->secret_events, BERTH_SECRET_EVENTS_KEPT_S);
     kept [KEPT_LEASES] = s_ms (said->leases, BERTH_LEASES_KEPT_S);
     ret_self->retained_ms = s_ms (said->retained, BERTH_RETAINED_KEPT_S);
     ret_self->places_ms = s_ms (said->places, BERTH_PLACES_KEPT_S);
@@ -43,7 +44,8 @@ retention_of (const configuration_retention_t *said, retention_t *ret_self)
 const char *
 kept_text (kept_t kind)
 {
-    static const char *const s_texts [KEPT_COUNT] = { "activity", "leases", "runs", "execs", "spools" };
+    static const char *const s_texts [KEPT_COUNT] = { "activity", "leases", "runs", "execs", "spools",
+                                                  "secretEvents" };
     return s_texts [kind];
 }
 

@@ -21,8 +21,10 @@
 #include "realizer.h"
 #include "registry.h"
 #include "runs.h"
+#include "secrets.h"
 #include "server_dirs.h"
 #include "server_doors.h"
+#include "server_vault.h"
 #include "trim.h"
 
 #include <czmq.h>
@@ -53,6 +55,7 @@ struct server {
     front_t *front;
     publisher_t *publisher;
     principals_t *principals;
+    secrets_t *secrets;
     registry_t *registry;
     realizer_t *realizer;
     leases_t *leases;
@@ -222,6 +225,7 @@ s_parts (server_t *self, const server_options_t *options, berth_error_t *err)
         || !(self->leases = leases_new (context, err))
         || !(self->execs = execs_new (context, err))
         || !(self->runs = runs_new (context, err))
+        || !(self->secrets = secrets_new (context, err))
         || !(self->reader = reader_new (context, err))
         || !(self->keeper = keeper_new (context, err)))
         return -1;
@@ -245,6 +249,7 @@ s_actors (server_t *self)
     for (size_t index = 0; index < self->proxies_count; index++)
         s_run (self, proxy_actor, self->proxies [index]);
     s_run (self, principals_actor, self->principals);
+    s_run (self, secrets_actor, self->secrets);
     s_run (self, keeper_actor, self->keeper);
     s_run (self, registry_actor, self->registry);
     s_run (self, realizer_actor, self->realizer);
@@ -261,6 +266,7 @@ static int
 s_guard (void)
 {
     accept_guard ();
+    server_keep_secrets ();
     return 0;
 }
 
@@ -279,6 +285,7 @@ server_start (const server_options_t *options, server_t **ret_self, berth_error_
     if (s_directories (self, options, err)
         || s_programs (self, options, err)
         || store_open (self->state, options->store_max, &self->context.store, err)
+        || server_vault (self->state, options, self->context.store, &self->context, err)
         || s_host (self, options, err)
         || s_signals (self, err)
         || s_guard ()
@@ -440,6 +447,7 @@ server_destroy (server_t **self_p)
     registry_destroy (&self->registry);
     publisher_destroy (&self->publisher);
     principals_destroy (&self->principals);
+    secrets_destroy (&self->secrets);
     front_destroy (&self->front);
     bool quiet = keeper_destroy (&self->keeper);
     while (self->proxies_count)
@@ -455,6 +463,8 @@ server_destroy (server_t **self_p)
     wiring_destroy (&self->context.wiring);
     quotas_destroy (&self->quotas);
     trust_destroy (&self->context.trust);
+    vault_destroy (&self->context.vault);
+    free (self->context.master_path);
     spawner_destroy (&self->context.host.spawner);
     store_destroy (&self->context.store);
     if (self->signal_fd >= 0)

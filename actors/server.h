@@ -35,6 +35,7 @@ typedef struct {
     size_t doors_count;
     berth_blobs_t roots;            //  Host folders where workspaces may lie
     bool local_over_tcp;            //  Driver local may be used over the network
+    const char *master_key_file;    //  Of secrets; NULL: see server_vault.h
 } server_options_t;
 
 enum {

@@ -45,6 +45,13 @@
     X (PROVIDER_UNPAUSED,    "provider.unpaused",          "provider") \
     X (PROVIDER_BREAKER_OPENED, "provider.breaker_opened", "provider") \
     X (PROVIDER_BREAKER_CLOSED, "provider.breaker_closed", "provider") \
+    X (SECRET_CREATED,       "secret.created",             "secret") \
+    X (SECRET_UPDATED,       "secret.updated",             "secret") \
+    X (SECRET_ROTATED,       "secret.rotated",             "secret") \
+    X (SECRET_DELETED,       "secret.deleted",             "secret") \
+    X (SECRET_BOUND,         "secret.bound",               "secret") \
+    X (SECRET_UNBOUND,       "secret.unbound",             "secret") \
+    X (SECRETS_REKEYED,      "secret.rekeyed",             "bus") \
     X (KEY_CREATED,          "key.created",                "key") \
     X (KEY_GRANTED,          "key.granted",                "key") \
     X (KEY_REVOKED,          "key.revoked",                "key")

@@ -22,6 +22,7 @@ struct arena {
     block_t *first;         //  Kept over a clear
     block_t *last;          //  The one that is filled
     size_t used;
+    bool guarded;           //  Wiped when it is cleared
 };
 
 static block_t *
@@ -63,6 +64,9 @@ void
 arena_clear (arena_t *self)
 {
     CHECK (self, ARENA_MAGIC);
+    for (block_t *block = self->guarded ? self->last : NULL; block; block = block->next)
+        explicit_bzero (block->data, block->used);
+    self->guarded = false;
     while (self->last != self->first) {
         block_t *older = self->last->next;
         free (self->last);
@@ -70,6 +74,13 @@ arena_clear (arena_t *self)
     }
     self->first->used = 0;
     self->used = 0;
+}
+
+void
+arena_guard (arena_t *self)
+{
+    CHECK (self, ARENA_MAGIC);
+    self->guarded = true;
 }
 
 void *

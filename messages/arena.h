@@ -16,6 +16,9 @@ void arena_destroy (arena_t **self_p);
 //  Forgets everything that was taken; pointers into the arena are dead.
 void arena_clear (arena_t *self);
 
+//  From here on until it is cleared, a secret is in it: clearing it wipes every byte.
+void arena_guard (arena_t *self);
+
 //  Zeroed bytes, aligned for any object.
 void *arena_take (arena_t *self, size_t size);
 

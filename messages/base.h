@@ -107,6 +107,10 @@ typedef struct {
     X (SPOOLS_KEPT_S,     604800,    "seconds an ended exec's output is kept: retention/spools")   \
     X (RETAINED_KEPT_S,   604800,    "seconds the files of a retained lease are kept: retention/retained") \
     X (PLACES_KEPT_S,     604800,    "seconds a place is kept for the next lease: retention/places") \
+    X (SECRET_VALUE_MAX,  65536,     "bytes of a secret's value")                                   \
+    X (SECRET_VERSIONS,   100,       "versions kept of one secret; the oldest goes first")         \
+    X (SECRETS_MAX,       10000,     "secrets of one company")                                     \
+    X (SECRET_EVENTS_KEPT_S, 7776000, "seconds an access to a secret is kept: retention/secretEvents") \
     X (RETENTION_TURN,    256,       "rows of a kind that retention removes in one commit")        \
     X (STOP_MS,           10000,     "time a stop takes at most")
 

@@ -46,7 +46,8 @@ BERTH_MESSAGE (configuration_door, CONFIGURATION_DOOR);
     F (T, U64,   execs,     "execs",     OPTIONAL | POSITIVE, 3155760000, "An ended exec (2592000).") \
     F (T, U64,   spools,    "spools",    OPTIONAL | POSITIVE, 3155760000, "Its output, at most as long as the exec (604800).") \
     F (T, U64,   retained,  "retained",  OPTIONAL | POSITIVE, 31536000, "Files of a retained lease that nobody returns or discards (604800).") \
-    F (T, U64,   places,    "places",    OPTIONAL | POSITIVE, 31536000, "A place that is kept for the next lease (604800).")
+    F (T, U64,   places,    "places",    OPTIONAL | POSITIVE, 31536000, "A place that is kept for the next lease (604800).") \
+    F (T, U64,   secret_events, "secretEvents", OPTIONAL | POSITIVE, 3155760000, "An entry of who used a secret (7776000).")
 BERTH_MESSAGE (configuration_retention, CONFIGURATION_RETENTION);
 
 #define CONFIGURATION_SWEEP(F, T) \
@@ -68,6 +69,7 @@ BERTH_MESSAGE (configuration_sweep, CONFIGURATION_SWEEP);
     F (T, LIST (configuration_company), companies, "companies", OPTIONAL, 1024, "Companies that differ: sections of any name.") \
     F (T, LIST (configuration_door), doors, "doors", OPTIONAL, 15, "More ways in: sections of any name.") \
     F (T, BLOBS, roots,     "workspaceRoots", OPTIONAL | POSITIVE, 64, "Host folders beneath which workspaces may lie; the operator's own may lie anywhere.") \
+    F (T, STR,   master_key_file, "masterKeyFile", OPTIONAL | POSITIVE, 2000, "File of the master key that secrets are sealed by (master.key in the state directory).") \
     F (T, BOOL,  local_over_tcp, "localOverTcp", OPTIONAL, 0, "Driver local may be used over TCP (false).")
 BERTH_MESSAGE (configuration, CONFIGURATION);
 

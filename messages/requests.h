@@ -17,6 +17,7 @@
 #include "place.h"
 #include "run.h"
 #include "sweep.h"
+#include "secret.h"
 #include "workspace.h"
 
 //  Roles of a principal; a row names those that may ask.
@@ -46,7 +47,8 @@ enum { ROLES (ROLE_VALUE_) };
     X (PROXY,     "proxy") \
     X (PUBLISHER, "publisher") \
     X (KEYS,      "keys") \
-    X (STORE,     "store")
+    X (STORE,     "store") \
+    X (SECRETS,   "secrets")
 #define ACTOR_CODE_(name, text) ACTOR_##name,
 typedef enum { ACTORS (ACTOR_CODE_) ACTOR_COUNT } actor_code_t;
 const char *actor_text (actor_code_t actor);
@@ -123,6 +125,18 @@ enum {
     X (KEY_GRANT,            "key.grant",               key_grant,           principal,         KEYS,     OPERATOR, WRITE, "Change roles and companies of a principal, at once.") \
     X (KEY_REVOKE,           "key.revoke",              key_revoke,          principal,         KEYS,     OPERATOR, WRITE, "Let a principal in no more; its connections end.") \
     X (ACTIVITY_VERIFY,      "activity.verify",         activity_verify_ask, activity_verified, PUBLISHER, ALL_, READ,  "Hold entries against their hashes; names the first that does not fit.") \
+    X (SECRET_CREATE,        "secret.create",           secret_create,       secret,            SECRETS,  WORK_, WRITE, "Keep a value that nobody reads back.") \
+    X (SECRET_GET,           "secret.get",              secret_named,        secret,            SECRETS,  WORK_, READ,  "Show a secret, without its value.") \
+    X (SECRET_LIST,          "secret.list",             secret_list,         secret_page,       SECRETS,  WORK_, READ,  "List secrets, by key, without their values.") \
+    X (SECRET_UPDATE,        "secret.update",           secret_update,       secret,            SECRETS,  WORK_, WRITE, "Rename a secret, describe it, or put it out of use.") \
+    X (SECRET_ROTATE,        "secret.rotate",           secret_rotate,       secret,            SECRETS,  WORK_, WRITE, "Give a secret its next version.") \
+    X (SECRET_DELETE,        "secret.delete",           secret_delete,       secret,            SECRETS,  WORK_, WRITE, "Destroy a secret and all its versions; refused while something is bound to it, unless forced.") \
+    X (SECRET_BIND,          "secret.bind",             secret_bind,         secret_binding,    SECRETS,  WORK_, WRITE, "Let a target use a secret at one of its paths.") \
+    X (SECRET_UNBIND,        "secret.unbind",           secret_unbind,       nothing,           SECRETS,  WORK_, WRITE, "Let it use that no more.") \
+    X (SECRET_SYNC,          "secret.syncBindings",     secret_sync,         secret_synced,   SECRETS,  WORK_, WRITE, "Say all that is bound at a target from now on.") \
+    X (SECRET_USAGE,         "secret.usage",            secret_history,      secret_bindings,   SECRETS,  WORK_, READ,  "Who may use a secret.") \
+    X (SECRET_EVENTS,        "secret.events",           secret_history,      secret_events,     SECRETS,  WORK_, READ,  "Who used a secret, newest first.") \
+    X (SECRET_REKEY,         "secret.rekey",            nothing,             secret_rekeyed,    SECRETS,  OPERATOR, WRITE, "Seal everything by a new master key, while work goes on.") \
     X (STORE_STAT,           "store.stat",              nothing,             storage_stat,      STORE,    OPERATOR, READ, "How full the store is, with what, and for how long that is kept.") \
     X (STORE_CHECK,          "store.check",             nothing,             storage_checked,   STORE,    OPERATOR, READ | MODE_STREAM, "Look whether everything in the store fits together; with credit, progress on the way.") \
     X (STORE_BACKUP,         "store.backup",            storage_backup,      storage_backed_up, STORE,    OPERATOR, READ | MODE_STREAM, "Copy the store as it is now to a file; with credit, progress on the way.") \

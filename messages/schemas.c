@@ -69,6 +69,32 @@ BERTH_SCHEMA (place_list, PLACE_LIST, 0, "Which places to list.");
 BERTH_SCHEMA (place_listed, PLACE_LISTED, 0, "A place that is there.");
 BERTH_SCHEMA (place_list_page, PLACE_LIST_PAGE, 0, "A page of a provider's places.");
 BERTH_SCHEMA (orphan_details, ORPHAN_DETAILS, SCHEMA_ROW, "Of the entry about a place that nobody wanted.");
+//  secret.h
+BERTH_ENUM_TABLE (secret_status, SECRET_STATUS);
+BERTH_ENUM_TABLE (secret_version_status, SECRET_VERSION_STATUS);
+BERTH_ENUM_TABLE (secret_target, SECRET_TARGET);
+BERTH_SCHEMA (secret, COMPANY_SECRET, SCHEMA_ROW, "A secret of a company, without its value.");
+BERTH_SCHEMA (secret_version, SECRET_VERSION, SCHEMA_ROW, "One value of it, sealed.");
+BERTH_SCHEMA (company_key, COMPANY_KEY, SCHEMA_ROW, "What a company's values are sealed with, sealed.");
+BERTH_SCHEMA (secret_binding, SECRET_BINDING, SCHEMA_ROW, "Who may use a secret, and where.");
+BERTH_SCHEMA (secret_event, SECRET_EVENT, SCHEMA_ROW, "One use of a secret.");
+BERTH_SCHEMA (secret_create, SECRET_CREATE, 0, "A new secret.");
+BERTH_SCHEMA (secret_update, SECRET_UPDATE, 0, "What changes of a secret.");
+BERTH_SCHEMA (secret_rotate, SECRET_ROTATE, 0, "Its next value.");
+BERTH_SCHEMA (secret_named, SECRET_NAMED, 0, "Names a secret.");
+BERTH_SCHEMA (secret_delete, SECRET_DELETE, 0, "Which secret to destroy.");
+BERTH_SCHEMA (secret_list, SECRET_LIST, 0, "Which secrets to list.");
+BERTH_SCHEMA (secret_page, SECRET_PAGE, 0, "A page of secrets.");
+BERTH_SCHEMA (secret_bind, SECRET_BIND, 0, "Who may use it.");
+BERTH_SCHEMA (secret_unbind, SECRET_UNBIND, 0, "Who may use it no more.");
+BERTH_SCHEMA (secret_bound, SECRET_BOUND, 0, "One path of a target.");
+BERTH_SCHEMA (secret_sync, SECRET_SYNC, 0, "All that is bound at a target.");
+BERTH_SCHEMA (secret_bindings, SECRET_BINDINGS, 0, "A page of bindings.");
+BERTH_SCHEMA (secret_synced, SECRET_SYNCED, 0, "What is bound at a target.");
+BERTH_SCHEMA (secret_history, SECRET_HISTORY, 0, "Of which secret.");
+BERTH_SCHEMA (secret_events, SECRET_EVENTS, 0, "A page of uses.");
+BERTH_SCHEMA (secret_rekeyed, SECRET_REKEYED, 0, "The new master key.");
+BERTH_SCHEMA (secret_details, SECRET_DETAILS, SCHEMA_ROW, "Of a secret's entries in the log.");
 
 //  lease.h
 BERTH_ENUM_TABLE (lease_status, LEASE_STATUS);
@@ -242,7 +268,13 @@ const berth_schema_t nothing_schema = { "nothing", "An empty map.", 0, sizeof (n
 static const berth_schema_t *const s_schemas [] = {
     &nothing_schema, &principal_schema, &key_new_schema, &key_list_schema, &principal_page_schema,
     &key_grant_schema, &key_revoke_schema, &key_details_schema,
-    &configuration_retention_schema, &configuration_sweep_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
+    &configuration_sweep_schema, &secret_schema, &secret_version_schema, &company_key_schema, &secret_binding_schema,
+    &secret_event_schema, &secret_create_schema, &secret_update_schema, &secret_rotate_schema,
+    &secret_named_schema, &secret_delete_schema, &secret_list_schema, &secret_page_schema,
+    &secret_bind_schema, &secret_unbind_schema, &secret_bound_schema, &secret_sync_schema,
+    &secret_bindings_schema, &secret_synced_schema, &secret_history_schema, &secret_events_schema, &secret_rekeyed_schema,
+    &secret_details_schema,
+    &configuration_retention_schema, &configuration_uids_schema, &configuration_keys_schema, &configuration_quotas_schema,
     &configuration_company_schema, &configuration_door_schema,
     &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,

@@ -14,7 +14,10 @@ static const char *const s_names [DB_COUNT] = {
     [DB_ACTIVITY] = "activity", [DB_HEADS] = "heads",
     [DB_FINDER] = "finder", [DB_FLOORS] = "floors", [DB_KEYS] = "keys", [DB_USAGE] = "usage",
     [DB_PRINCIPALS] = "principals",
-    [DB_HOLDS] = "holds", [DB_SWEEPS] = "sweeps", [DB_SUSPECTS] = "suspects"
+    [DB_HOLDS] = "holds", [DB_SWEEPS] = "sweeps", [DB_SUSPECTS] = "suspects",
+    [DB_SECRETS] = "secrets", [DB_SECRET_VERSIONS] = "secretVersions",
+    [DB_SECRET_BINDINGS] = "secretBindings", [DB_SECRET_EVENTS] = "secretEvents",
+    [DB_COMPANY_KEYS] = "companyKeys"
 };
 
 int

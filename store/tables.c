@@ -236,6 +236,32 @@ suspect_del (store_txn_t *txn, arena_t *arena, const char *provider, const char 
     return s_del (txn, arena, TABLE_SUSPECTS, &key, err);
 }
 
+//  ---- for the other files of typed functions
+
+int
+table_find (store_txn_t *txn, arena_t *arena, table_t table, const void *like, void *ret_row,
+            berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    store_tables [table].key (like, &key);
+    int rc = s_get (txn, arena, table, &key, ret_row, err);
+    return rc == 0 && !s_sees (txn, table, ret_row) ? 1 : rc;
+}
+
+int
+table_put (store_txn_t *txn, arena_t *arena, table_t table, const void *row, berth_error_t *err)
+{
+    return s_put (txn, arena, table, row, err);
+}
+
+int
+table_del (store_txn_t *txn, arena_t *arena, table_t table, const void *like, berth_error_t *err)
+{
+    store_key_t key = { 0 };
+    store_tables [table].key (like, &key);
+    return s_del (txn, arena, table, &key, err);
+}
+
 int
 environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err)
 {

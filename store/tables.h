@@ -19,7 +19,12 @@
     X (PRINCIPALS,   principal,   KEYS,     "who may ask, with its public key") \
     X (HOLDS,        hold,        LEASES,   "what keeps new leases away") \
     X (SWEEPS,       sweep,       LEASES,   "the search for lost places, by provider") \
-    X (SUSPECTS,     suspect,     LEASES,   "places that no lease wants, leases whose place is gone")
+    X (SUSPECTS,     suspect,     LEASES,   "places that no lease wants, leases whose place is gone") \
+    X (SECRETS,      secret,      SECRETS,  "company secrets, without their values") \
+    X (SECRET_VERSIONS, secret_version, SECRETS, "their sealed values") \
+    X (SECRET_BINDINGS, secret_binding, SECRETS, "who may use them") \
+    X (SECRET_EVENTS, secret_event, SECRETS,  "who did, written where it is used: secret_use ()") \
+    X (COMPANY_KEYS, company_key, SECRETS,  "the keys that values are sealed with, sealed")
 
 #define STORE_INDEXES(X) \
 /*     index                table         its key                                         used by */ \
@@ -50,7 +55,15 @@
     X (LEASE_KEPT,          LEASES,       "nextAttemptAt, of kept places and those being destroyed", "tick") \
     X (LEASE_BY_PLACE,      LEASES,       "hash of provider and place, of those that hold one", "sweep") \
     X (SWEEP_LIST,          SWEEPS,       "provider",                                     "stats") \
-    X (SUSPECT_LIST,        SUSPECTS,     "provider, id",                                 "sweep, stats")
+    X (SUSPECT_LIST,        SUSPECTS,     "provider, id",                                 "sweep, stats") \
+    X (SECRET_LIST,         SECRETS,      "company, key",                                 "secret.list, one of a kind") \
+    X (SECRET_BY_NAME,      SECRETS,      "company, name",                                "one of a kind") \
+    X (SECRET_VERSION_LIST, SECRET_VERSIONS, "secret, version",                           "secret.rotate, secret.delete") \
+    X (SECRET_BINDING_LIST, SECRET_BINDINGS, "secret, target, path",                      "secret.usage") \
+    X (SECRET_BINDING_TARGET, SECRET_BINDINGS, "company, target, path",                   "secret.syncBindings") \
+    X (SECRET_EVENT_LIST,   SECRET_EVENTS, "secret, createdAt down",                      "secret.events") \
+    X (SECRET_EVENT_AGE,    SECRET_EVENTS, "createdAt",                                   "retention") \
+    X (COMPANY_KEY_LIST,    COMPANY_KEYS, "company",                                      "start, secret.rekey")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -82,6 +95,16 @@ int suspect_find (store_txn_t *txn, arena_t *arena, const char *provider, const 
 int principal_get (store_txn_t *txn, arena_t *arena, const char *id, principal_t *ret_row,
                    berth_error_t *err);
 
+int secret_get (store_txn_t *txn, arena_t *arena, const char *id, secret_t *ret_row, berth_error_t *err);
+//  Of secrets: 0, 1 if there is none, or -1.
+int secret_version_find (store_txn_t *txn, arena_t *arena, const char *secret, uint64_t version,
+                         secret_version_t *ret_row, berth_error_t *err);
+int secret_binding_find (store_txn_t *txn, arena_t *arena, const char *company, secret_target_t type,
+                         const char *target, const char *path, secret_binding_t *ret_row,
+                         berth_error_t *err);
+int company_key_find (store_txn_t *txn, arena_t *arena, const char *company, company_key_t *ret_row,
+                      berth_error_t *err);
+
 //  Writes a row and moves its index entries. Errors: store_full, internal.
 int environment_put (store_txn_t *txn, arena_t *arena, const environment_t *row, berth_error_t *err);
 int workspace_put (store_txn_t *txn, arena_t *arena, const workspace_t *row, berth_error_t *err);
@@ -92,6 +115,13 @@ int hold_put (store_txn_t *txn, arena_t *arena, const hold_t *row, berth_error_t
 int sweep_put (store_txn_t *txn, arena_t *arena, const sweep_t *row, berth_error_t *err);
 int suspect_put (store_txn_t *txn, arena_t *arena, const suspect_t *row, berth_error_t *err);
 int principal_put (store_txn_t *txn, arena_t *arena, const principal_t *row, berth_error_t *err);
+int secret_put (store_txn_t *txn, arena_t *arena, const secret_t *row, berth_error_t *err);
+int secret_version_put (store_txn_t *txn, arena_t *arena, const secret_version_t *row,
+                        berth_error_t *err);
+int secret_binding_put (store_txn_t *txn, arena_t *arena, const secret_binding_t *row,
+                        berth_error_t *err);
+int secret_event_put (store_txn_t *txn, arena_t *arena, const secret_event_t *row, berth_error_t *err);
+int company_key_put (store_txn_t *txn, arena_t *arena, const company_key_t *row, berth_error_t *err);
 
 //  Removes a row and its index entries; what is gone is fine.
 int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
@@ -100,6 +130,12 @@ int suspect_del (store_txn_t *txn, arena_t *arena, const char *provider, const c
                  berth_error_t *err);
 int lease_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int exec_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int secret_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int secret_version_del (store_txn_t *txn, arena_t *arena, const secret_version_t *row,
+                        berth_error_t *err);
+int secret_binding_del (store_txn_t *txn, arena_t *arena, const secret_binding_t *row,
+                        berth_error_t *err);
+int secret_event_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int run_del (store_txn_t *txn, arena_t *arena, const char *company, const char *id,
              berth_error_t *err);
 

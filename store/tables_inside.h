@@ -28,4 +28,11 @@ bool index_key (store_index_t index, const void *row, const store_key_t *row_key
 //  Where rows of this state are counted; NULL: such rows are not.
 uint64_t *table_counter (store_counters_t *counters, table_t table, const void *row);
 
+//  For files of typed functions: the row of the same key as `like` (0, 1 if there is none or its company
+//  is not seen, or -1), its put and del.
+int table_find (store_txn_t *txn, arena_t *arena, table_t table, const void *like, void *ret_row,
+                berth_error_t *err);
+int table_put (store_txn_t *txn, arena_t *arena, table_t table, const void *row, berth_error_t *err);
+int table_del (store_txn_t *txn, arena_t *arena, table_t table, const void *like, berth_error_t *err);
+
 #endif

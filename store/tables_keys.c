@@ -65,6 +65,39 @@ s_suspect_key (const void *row, store_key_t *key)
     const suspect_t *suspect = row;
     key_text (key, suspect->provider);
     key_text (key, suspect->id);
+s_secret_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const secret_t *) row)->id);
+}
+
+static void
+s_secret_version_key (const void *row, store_key_t *key)
+{
+    const secret_version_t *version = row;
+    key_id (key, version->secret);
+    key_up (key, version->version);
+}
+
+static void
+s_secret_binding_key (const void *row, store_key_t *key)
+{
+    const secret_binding_t *binding = row;
+    key_text (key, binding->company);
+    key_byte (key, (uint8_t) binding->target_type);
+    key_text (key, binding->target);
+    key_text (key, binding->path);
+}
+
+static void
+s_secret_event_key (const void *row, store_key_t *key)
+{
+    key_id (key, ((const secret_event_t *) row)->id);
+}
+
+static void
+s_company_key_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const company_key_t *) row)->company);
 }
 
 //  ---- keys of indexes: false leaves the row out
@@ -322,6 +355,47 @@ s_principal_by_key (const void *row, store_key_t *key)
     return true;
 }
 
+static bool
+s_secret_list (const void *row, store_key_t *key)
+{
+    const secret_t *secret = row;
+    key_text (key, secret->company);
+    key_text (key, secret->key);
+    return true;
+}
+
+static bool
+s_secret_by_name (const void *row, store_key_t *key)
+{
+    const secret_t *secret = row;
+    key_text (key, secret->company);
+    key_text (key, secret->name);
+    return true;
+}
+
+static bool
+s_secret_binding_list (const void *row, store_key_t *key)
+{
+    key_id (key, ((const secret_binding_t *) row)->secret);
+    return true;
+}
+
+static bool
+s_secret_event_list (const void *row, store_key_t *key)
+{
+    const secret_event_t *event = row;
+    key_id (key, event->secret);
+    key_down (key, (uint64_t) event->created_at);
+    return true;
+}
+
+static bool
+s_secret_event_age (const void *row, store_key_t *key)
+{
+    key_up (key, (uint64_t) ((const secret_event_t *) row)->created_at);
+    return true;
+}
+
 //  ---- the tables as data
 
 const table_row_t store_tables [TABLE_COUNT] = {
@@ -334,6 +408,11 @@ const table_row_t store_tables [TABLE_COUNT] = {
     [TABLE_HOLDS]        = { &hold_schema, DB_HOLDS, s_hold_key, "hold" },
     [TABLE_SWEEPS]       = { &sweep_schema, DB_SWEEPS, s_sweep_key, "sweep" },
     [TABLE_SUSPECTS]     = { &suspect_schema, DB_SUSPECTS, s_suspect_key, "suspect" },
+    [TABLE_SECRETS]      = { &secret_schema, DB_SECRETS, s_secret_key, "secret" },
+    [TABLE_SECRET_VERSIONS] = { &secret_version_schema, DB_SECRET_VERSIONS, s_secret_version_key, "version" },
+    [TABLE_SECRET_BINDINGS] = { &secret_binding_schema, DB_SECRET_BINDINGS, s_secret_binding_key, "binding" },
+    [TABLE_SECRET_EVENTS] = { &secret_event_schema, DB_SECRET_EVENTS, s_secret_event_key, "access" },
+    [TABLE_COMPANY_KEYS] = { &company_key_schema, DB_COMPANY_KEYS, s_company_key_key, "company key" },
 };
 
 const index_row_t store_indexes [INDEX_COUNT] = {
@@ -365,6 +444,14 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_LEASE_BY_PLACE]       = { TABLE_LEASES, s_lease_by_place },
     [INDEX_SWEEP_LIST]           = { TABLE_SWEEPS, s_by_itself },
     [INDEX_SUSPECT_LIST]         = { TABLE_SUSPECTS, s_by_itself },
+    [INDEX_SECRET_LIST]          = { TABLE_SECRETS, s_secret_list },
+    [INDEX_SECRET_BY_NAME]       = { TABLE_SECRETS, s_secret_by_name },
+    [INDEX_SECRET_VERSION_LIST]  = { TABLE_SECRET_VERSIONS, s_by_itself },
+    [INDEX_SECRET_BINDING_LIST]  = { TABLE_SECRET_BINDINGS, s_secret_binding_list },
+    [INDEX_SECRET_BINDING_TARGET] = { TABLE_SECRET_BINDINGS, s_by_itself },
+    [INDEX_SECRET_EVENT_LIST]    = { TABLE_SECRET_EVENTS, s_secret_event_list },
+    [INDEX_SECRET_EVENT_AGE]     = { TABLE_SECRET_EVENTS, s_secret_event_age },
+    [INDEX_COMPANY_KEY_LIST]     = { TABLE_COMPANY_KEYS, s_by_itself },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

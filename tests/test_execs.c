@@ -119,6 +119,9 @@ test_environment (void **state)
 
     berth_bytes_t secret = any_set_text (berth_empty_map, "type", "secret_ref", self->arena);
     options.env = any_set (berth_empty_map, "TOKEN", secret, self->arena);
+    hear_error (self, REQUEST_EXEC_START, ask (self, REQUEST_EXEC_START, &options), BERTH_INVALID);
+    secret = any_set_text (secret, "secretId", self->lease, self->arena);
+    options.env = any_set (berth_empty_map, "TOKEN", secret, self->arena);
     hear_error (self, REQUEST_EXEC_START, ask (self, REQUEST_EXEC_START, &options),
                 BERTH_UNSUPPORTED);
     options.env = any_set_text (berth_empty_map, "1BAD", "x", self->arena);

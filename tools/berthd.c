@@ -57,6 +57,7 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     options->doors_count = said.doors.count;
     options->roots = said.roots;
     options->local_over_tcp = said.local_over_tcp;
+    options->master_key_file = said.master_key_file;
     retention_t *retention = arena_new_of (arena, retention_t);
     retention_of (said.retention, retention);
     options->retention = retention;

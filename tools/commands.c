@@ -9,6 +9,8 @@ BERTH_ENUM_TABLE (completion_shell, COMPLETION_SHELL);
 BERTH_SCHEMA (completion_options, COMPLETION_OPTIONS, SCHEMA_STRICT, "Options of berth completion.");
 BERTH_SCHEMA (help_options, HELP_OPTIONS, SCHEMA_STRICT, "Options of berth help.");
 BERTH_SCHEMA (key_options, KEY_OPTIONS, SCHEMA_STRICT, "Options of berth key new.");
+BERTH_SCHEMA (secret_options, SECRET_OPTIONS, SCHEMA_STRICT, "Options of berth secret create.");
+BERTH_SCHEMA (rotate_options, ROTATE_OPTIONS, SCHEMA_STRICT, "Options of berth secret rotate.");
 BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
 
 #define NO_ARGUMENT { { NULL, NULL } }
@@ -28,6 +30,7 @@ BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus c
 #define PROVIDER_ARG    ONE ("PROVIDER", "provider")
 #define KEY_ARG         ONE ("NAME", "keyId")
 #define NAME_ARG        ONE ("NAME", "name")
+#define SECRET_ARG      ONE ("SECRET", "secretId")
 
 static const command_t s_commands [] = {
     OWN ("run", NO_ARGUMENT, "CMD...", "e=env t=tty q=quiet", COUNT, run_options, run_command,
@@ -100,6 +103,20 @@ static const command_t s_commands [] = {
     ASK ("key revoke", KEY_ARG, KEY_REVOKE, key_revoke, "Let a key in no more; its connections end"),
     OWN ("key server", NO_ARGUMENT, NULL, NULL, BUS_INFO, nothing, key_server_command,
          "The service's public key, which clients over TCP must know"),
+
+    OWN ("secret create", NAME_ARG, NULL, NULL, SECRET_CREATE, secret_options, secret_create_command,
+         "Keep a value that nobody reads back; it comes from stdin, a file or a prompt"),
+    ASK ("secret list", NO_ARGUMENT, SECRET_LIST, secret_list, "List secrets, without their values"),
+    ASK ("secret show", SECRET_ARG, SECRET_GET, secret_named, "Show a secret, without its value"),
+    ASK ("secret update", SECRET_ARG, SECRET_UPDATE, secret_update, "Rename a secret, or put it out of use"),
+    OWN ("secret rotate", SECRET_ARG, NULL, NULL, SECRET_ROTATE, rotate_options, secret_rotate_command,
+         "Give a secret its next value, from stdin, a file or a prompt"),
+    ASK ("secret delete", SECRET_ARG, SECRET_DELETE, secret_delete, "Destroy a secret and all its versions"),
+    ASK ("secret bind", SECRET_ARG, SECRET_BIND, secret_bind, "Let an environment, a run or an agent use a secret"),
+    ASK ("secret unbind", NO_ARGUMENT, SECRET_UNBIND, secret_unbind, "Let it use that no more"),
+    ASK ("secret usage", SECRET_ARG, SECRET_USAGE, secret_history, "Who may use a secret"),
+    ASK ("secret events", SECRET_ARG, SECRET_EVENTS, secret_history, "Who used a secret, newest first"),
+    ASK ("secret rekey", NO_ARGUMENT, SECRET_REKEY, nothing, "Seal everything by a new master key, while work goes on"),
 
     OWN ("store stat", NO_ARGUMENT, NULL, NULL, STORE_STAT, nothing, store_stat_command,
          "How full the store is, and with what; exits 1 when nothing new is taken"),

@@ -60,6 +60,18 @@ BERTH_MESSAGE (events_options, EVENTS_OPTIONS);
     F (T, STR,   public_key, "publicKey", OPTIONAL | POSITIVE, 40, "Of a pair that was made elsewhere: then no file is written.")
 BERTH_MESSAGE (key_options, KEY_OPTIONS);
 
+#define SECRET_OPTIONS(F, T) \
+    F (T, STR,   name,      "name",      REQUIRED | POSITIVE, 160, "Its name for people.") \
+    F (T, STR,   key,       "key",       OPTIONAL | POSITIVE, 120, "Its name for programs (made from the name).") \
+    F (T, STR,   description, "description", OPTIONAL, 500, "What it is for.") \
+    F (T, BYTES, file,      "fromFile",  OPTIONAL | POSITIVE, 4096, "File whose bytes are the value (default: stdin, or a prompt; without the newline at its end).")
+BERTH_MESSAGE (secret_options, SECRET_OPTIONS);
+
+#define ROTATE_OPTIONS(F, T) \
+    F (T, ID,    id,        "secretId",  REQUIRED, 36, "The secret: its id, key or name.") \
+    F (T, BYTES, file,      "fromFile",  OPTIONAL | POSITIVE, 4096, "File whose bytes are the value (default: stdin, or a prompt; without the newline at its end).")
+BERTH_MESSAGE (rotate_options, ROTATE_OPTIONS);
+
 #define CALL_OPTIONS(F, T) \
     F (T, STR,   type,      "type",      REQUIRED | POSITIVE, 63, "Request: lease.get.") \
     F (T, ANY,   body,      "body",      OPTIONAL | OBJECT, 1048576, "Its body: JSON, @FILE, or - for stdin (default {}).") \
@@ -121,7 +133,7 @@ const command_t *command_at (size_t index);
 command_fn run_command, status_command, doctor_command, events_command, attach_command, logs_command, wait_command,
     start_command, return_command, call_command, describe_command, shutdown_command,
     store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
-    key_new_command, key_server_command,
+    key_new_command, key_server_command, secret_create_command, secret_rotate_command,
     completion_command;
 
 #endif

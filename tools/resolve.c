@@ -20,6 +20,7 @@ static const struct {
     { "environmentId", "environment", REQUEST_ENVIRONMENT_LIST, BERTH_ENVIRONMENT_NOT_FOUND, true },
     { "leaseId",       "lease",       REQUEST_LEASE_LIST,       BERTH_NOT_FOUND, false },
     { "execId",        "exec",        REQUEST_EXEC_LIST,        BERTH_NOT_FOUND, false },
+    { "secretId",      "secret",      REQUEST_SECRET_LIST,      BERTH_NOT_FOUND, true },
     { "workspaceId",   "workspace",   REQUEST_WORKSPACE_LIST,   BERTH_NOT_FOUND, true },
     { "executionWorkspaceId", "workspace", REQUEST_WORKSPACE_LIST, BERTH_NOT_FOUND, true },
 };

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "output.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,28 @@ terminal_raw (void)
     cfmakeraw (&raw);
     if (tcsetattr (STDIN_FILENO, TCSADRAIN, &raw) == 0)
         s_is_raw = 1;
+}
+
+long
+terminal_hidden (const char *prompt, char *line, size_t size)
+{
+    int tty = open ("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios shown, hidden;
+    if (tty < 0)
+        return -1;
+    if (tcgetattr (tty, &shown)) {
+        close (tty);
+        return -1;
+    }
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t) ECHO;
+    (void) tcsetattr (tty, TCSAFLUSH, &hidden);
+    (void) !write (tty, prompt, strlen (prompt));
+    ssize_t got = read (tty, line, size);
+    (void) tcsetattr (tty, TCSAFLUSH, &shown);
+    (void) !write (tty, "\n", 1);
+    close (tty);
+    return got > 0 && line [got - 1] == '\n' ? (long) got - 1 : -1;
 }
 
 void

@@ -22,6 +22,10 @@ bool terminal_size (uint64_t *ret_cols, uint64_t *ret_rows);
 void terminal_raw (void);
 void terminal_restore (void);
 
+//  Asks on the terminal for a line that is not shown while it is typed; without its newline. Bytes, or
+//  -1: there is no terminal, or it ended.
+long terminal_hidden (const char *prompt, char *line, size_t size);
+
 //  Shows how far files are, on stderr if that is a terminal; clear removes the line.
 void terminal_progress (const workspace_progress_t *progress);
 void terminal_progress_of (const char *what, uint64_t done, uint64_t total);
