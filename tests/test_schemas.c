@@ -108,7 +108,7 @@ s_make_items (maker_t *self, const berth_field_t *field, void *member, unsigned 
     list->count = s_below (self, field->limit && field->limit < 3 ? field->limit + 1 : 4);
     if (filled && list->count == 0)
         list->count = 1;
-    if (depth == 0)
+    if (depth == 0 && field->kind == KIND_LIST)
         list->count = 0;
     const berth_schema_t *of = field->of;
     size_t width = field->kind == KIND_LIST ? of->size
