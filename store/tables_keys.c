@@ -65,6 +65,9 @@ s_suspect_key (const void *row, store_key_t *key)
     const suspect_t *suspect = row;
     key_text (key, suspect->provider);
     key_text (key, suspect->id);
+}
+
+static void
 s_secret_key (const void *row, store_key_t *key)
 {
     key_id (key, ((const secret_t *) row)->id);

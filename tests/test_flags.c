@@ -227,7 +227,7 @@ s_the_table_is_sound (void **state)
             assert_ptr_equal (command->options, request_row (command->request)->request);
     }
     assert_true (count > 30);
-    assert_string_equal (help_group ("provider"), "list show probe pause unpause");
+    assert_string_equal (help_group ("provider"), "list show probe sweep pause unpause");
     assert_null (help_group ("run"));
 }
 
