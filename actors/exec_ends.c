@@ -34,6 +34,8 @@ live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_
 {
     s_forget_start (live);
     live->asked = false;
+    if (live->phase == LIVE_WANTED)
+        node_leave (&live->due);        //  It was on its way all the same
     live->phase = LIVE_RUNNING;
     live->pid = message->pid;
     live->started_ms = message->started_at;
@@ -64,9 +66,22 @@ s_over (execs_t *self, live_t *live)
     streams_wake (self, live);
 }
 
-void
-live_ended (execs_t *self, live_t *live, const shim_message_t *message)
+//  Is it an end as a shim tells it? What runs in a shim's place may say anything.
+static bool
+s_is_end (const shim_message_t *message)
 {
+    return message->op == shim_op_ENDED && message->cause
+        && (message->cause == exec_cause_EXITED) == berth_has (shim_message, message, exit_code)
+        && (message->cause != exec_cause_SIGNALED || berth_has (shim_message, message, signal));
+}
+
+void
+live_ended (execs_t *self, live_t *live, const shim_message_t *message, const request_t *req)
+{
+    if (!s_is_end (message)) {
+        live_lost (self, live, "the place's shim told an end that is none", false, req);
+        return;
+    }
     live->cause = message->cause;
     live->has_exit_code = berth_has (shim_message, message, exit_code);
     live->exit_code = message->exit_code;
@@ -80,7 +95,7 @@ live_ended (execs_t *self, live_t *live, const shim_message_t *message)
     live->bytes [0] = message->stdout_bytes;
     live->bytes [1] = message->stderr_bytes;
     const char *usual = message->cause == exec_cause_LEASE_LOST ? "its lease ended" : "";
-    snprintf (live->reason, sizeof live->reason, "%s", message->error ? message->error : usual);
+    berth_error_set (live->reason, sizeof live->reason, "%s", message->error ? message->error : usual);
     s_over (self, live);
 }
 
@@ -89,7 +104,7 @@ live_not_started (execs_t *self, live_t *live, const char *reason, const request
 {
     live->cause = exec_cause_START_FAILED;
     live->ended_ms = req->now_ms;
-    snprintf (live->reason, sizeof live->reason, "%s", reason);
+    berth_error_set (live->reason, sizeof live->reason, "%s", reason);
     s_over (self, live);
 }
 
@@ -118,8 +133,8 @@ live_lost (execs_t *self, live_t *live, const char *reason, bool again, const re
     if (spool_read_end (folder, data, END_SIZE, &size, &err) == 0
         && berth_unpack (&shim_message_schema, (berth_bytes_t) { data, size }, req->arena, &message,
                          &err) == 0
-        && message.op == shim_op_ENDED) {
-        live_ended (self, live, &message);
+        && s_is_end (&message)) {
+        live_ended (self, live, &message, req);
         return;
     }
     if (!live->told && live->phase != LIVE_RUNNING && !spool_started (folder)) {
@@ -132,7 +147,7 @@ live_lost (execs_t *self, live_t *live, const char *reason, bool again, const re
     s_measure (live, folder);
     live->cause = exec_cause_PROVIDER_LOST;
     live->ended_ms = req->now_ms;
-    snprintf (live->reason, sizeof live->reason, "%s", reason);
+    berth_error_set (live->reason, sizeof live->reason, "%s", reason);
     s_over (self, live);
 }
 

@@ -303,15 +303,23 @@ s_hello (execs_t *self, exec_link_t *link, const shim_message_t *message, const 
 
 //  ---- what shims say
 
-//  "code: sentence", as a shim refuses.
+//  "code: sentence", as a shim refuses. With another code it would speak for the service.
 static void
 s_refusal (const char *text, berth_error_t *err)
 {
-    const char *colon = text ? strchr (text, ':') : NULL;
-    char code [32];
-    snprintf (code, sizeof code, "%.*s", colon ? (int) (colon - text) : 0, text ? text : "");
-    (void) berth_fail (err, colon && colon [1] == ' ' ? berth_code_of (code) : BERTH_PROVIDER_ERROR,
-                       "%s", colon && colon [1] == ' ' ? colon + 2 : text ? text : "refused");
+    static const berth_code_t s_codes [] = {
+        BERTH_CONFLICT, BERTH_NOT_FOUND, BERTH_INVALID, BERTH_BUSY, BERTH_FENCED, BERTH_STORE_FULL
+    };
+    text = text && *text ? text : "the place's shim refused it";
+    for (size_t index = 0; index < BERTH_COUNT (s_codes); index++) {
+        const char *code = berth_code_text (s_codes [index]);
+        size_t size = strlen (code);
+        if (strncmp (text, code, size) == 0 && text [size] == ':' && text [size + 1] == ' ' && text [size + 2]) {
+            (void) berth_fail (err, s_codes [index], "%s", text + size + 2);
+            return;
+        }
+    }
+    (void) berth_fail (err, BERTH_PROVIDER_ERROR, "%s", text);
 }
 
 static void
@@ -375,7 +383,7 @@ s_heard (execs_t *self, exec_link_t *link, const shim_message_t *message, const 
             s_accepted (live, message, req, fx);
             break;
         case shim_op_ENDED:
-            live_ended (self, live, message);
+            live_ended (self, live, message, req);
             break;
         case shim_op_REFUSED:
             s_refused (self, live, message, req, fx);

@@ -207,8 +207,8 @@ int64_t starts_next_ms (const execs_t *self);
 
 //  STARTED, or a message that shows that it runs.
 void live_started (execs_t *self, live_t *live, const shim_message_t *message, int64_t mono_ms);
-//  ENDED, from the shim or from the spool.
-void live_ended (execs_t *self, live_t *live, const shim_message_t *message);
+//  ENDED, from the shim or from the spool. What is no end as shims tell it, is a loss.
+void live_ended (execs_t *self, live_t *live, const shim_message_t *message, const request_t *req);
 //  No shim knows it: its end is what the spool says, or that it is lost. `again`: its place could start
 //  it yet, so one that a restart cut off before it was answered waits to be asked for again.
 void live_lost (execs_t *self, live_t *live, const char *reason, bool again, const request_t *req);

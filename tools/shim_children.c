@@ -296,7 +296,8 @@ shim_child_tick (shim_t *self, child_t *child, int64_t now)
         return;
     }
     if (s_passed (&child->drain_at, now)) {
-        //  While the disk or a reader holds us up, silence says nothing
+        //  While the disk or a reader holds us up, silence says nothing; nor while we did not run
+        shim_output_rest (self, child);
         if (child->held || !spool_room (child->spool))
             s_drain (child, now);
         else

@@ -23,6 +23,7 @@ enum {
     SHIM_START_MS = 30000,          //  For init to start a child
     SHIM_END_MS = 5000,             //  For killed processes to be gone
     SHIM_PIPE_USUAL = 32768, SHIM_PIPE_SIZE = 1048576,
+    SHIM_REST_READS = 64,           //  Of a full pipe or terminal; each takes as much as there is
     SHIM_OUT_MAX = 4 * 1048576,     //  Unsent bytes of one peer
     SHIM_LOG_MAX = 262144,
     SHIM_ENDED_MAX = 256,           //  Ended execs that STATE tells
@@ -263,7 +264,7 @@ bool shim_answer_ended (shim_t *self, peer_t *peer, const char *folder);
 
 void shim_output_open (shim_t *self, child_t *child, int index, int fd);
 void shim_output_ready (shim_t *shim, watch_t *self, uint32_t events);
-//  Reads until there is nothing more now; for the end of a place.
+//  Reads what lies there now, for an end: a pipe's worth at most, whoever goes on writing.
 void shim_output_rest (shim_t *self, child_t *child);
 //  Watches what may be read now: not while the disk or the spool is full.
 void shim_output_watch (shim_t *self, child_t *child);

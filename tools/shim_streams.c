@@ -146,7 +146,8 @@ shim_output_rest (shim_t *self, child_t *child)
 {
     for (int index = 0; index < 2; index++) {
         output_t *output = &child->out [index];
-        while (output->watch.fd >= 0 && !child->held && spool_room (child->spool)) {
+        for (int left = SHIM_REST_READS; left && output->watch.fd >= 0 && !child->held
+             && spool_room (child->spool); left--) {
             int rc = s_read (self, output, spool_room (child->spool));
             if (rc < 0)
                 watch_close (self, &output->watch);

@@ -222,9 +222,22 @@ class Service:
                 found += [folder] + [entry.path for entry in os.scandir(folder) if entry.is_dir()]
         return found
 
+    def parked(self):
+        """Shims of this install, whatever they do: also those that were made for a place to come."""
+        found, name = set(), (self.install or "?")[-8:].encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as file:
+                    words = file.read(4096).split(b"\0")
+            except OSError:
+                continue
+            if name in words and any(word.endswith(b"berth-shim") for word in words):
+                found.add(int(pid))
+        return found
+
     def processes(self):
-        """Whoever is in one of its cgroups, or keeps one of its places."""
-        found = {pid for pids in self.shims().values() for pid in pids}
+        """Whoever is in one of its cgroups, or keeps one of its places, or would."""
+        found = {pid for pids in self.shims().values() for pid in pids} | self.parked()
         for folder in self.cgroups():
             try:
                 with open(folder + "/cgroup.procs") as file:

@@ -82,6 +82,14 @@ s_kill (void)
         (void) pause ();
 }
 
+//  The service, or its spawner. That of a service before it may still be on its way out.
+static bool
+s_is_of_main (void)
+{
+    pid_t victim = s_points->main;
+    return victim && (getpid () == victim || getppid () == victim);
+}
+
 //  Counts a call; returns what is to become of it.
 static unsigned
 s_enter (int kind, int fd)
@@ -91,6 +99,8 @@ s_enter (int kind, int fd)
     uint32_t count = ++s_points->count [kind], at = s_points->at, action = s_points->action;
     uint32_t times = s_points->times;
     if (!at || s_points->kind != (uint32_t) kind || count < at || count - at >= times)
+        return NOTHING;
+    if ((action == KILL_BEFORE || action == KILL_AFTER) && !s_is_of_main ())
         return NOTHING;
     s_points->fired++;
     if (action == KILL_BEFORE)

@@ -136,7 +136,7 @@ s_close_and_bury (berth_bytes_t bytes)
     }
     s_preload.size = 0;
     machine_folder (MACHINE_ROOT "/place");
-    node_t *record = machine_file (MACHINE_ROOT "/place/shim.msgpack", true);
+    played_file_t *record = machine_file (MACHINE_ROOT "/place/shim.msgpack", true);
     memcpy (record->data, bytes.data, bytes.size);
     record->size = bytes.size;
     memset (&err, 0, sizeof err);

@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
     bool used, waited;
+    bool late;                          //  It wrote behind its end, which was not on disk yet
     size_t in, out [2];                 //  Objects: what the child holds
 } played_child_t;
 
@@ -81,6 +82,13 @@ s_heard (const shim_message_t *message, berth_bytes_t frame)
                "cause %d", message->cause);
     FUZZ_MUST (message->cause != exec_cause_START_FAILED || (message->error && *message->error),
                "a start that failed without a sentence");
+    const child_t *child = shim_child_find (self->shim, message->exec);
+    bool ran = message->cause != exec_cause_START_FAILED && child && !self->children [child->slot].late;
+    for (int index = 0; ran && !message->truncated && index < 2; index++) {
+        const object_t *pipe = machine_object_of (child->out [index].watch.fd);
+        FUZZ_MUST (!pipe || !pipe->ready, "exec %s ends (%s) before %zu bytes that it wrote",
+                   message->exec, berth_enum_text (&exec_cause_enum, message->cause), pipe->ready);
+    }
     for (size_t index = 0; index < self->ends_count; index++)
         if (strcmp (self->ends [index].id, message->exec) == 0) {
             const told_end_t *end = &self->ends [index];
@@ -387,7 +395,9 @@ s_output (scene_t *self, bool end)
     else if (which & 2)
         machine_object (*object)->room += size;         //  The child has read
     else if (self->output + size < OUTPUT_MAX) {        //  A played file does not take more
+        const child_t *known = self->shim->slots [(which >> 2) % self->slots];
         machine_object (*object)->ready += size;
+        child->late |= known && known->state == CHILD_OVER;
         self->output += size;
     }
 }
@@ -524,7 +534,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
     machine_begin ();
     machine_events_begin ();
-    machine_play = (machine_play_t) { s_wait, s_sent, s_told, s_packet, s_accepted };
+    machine_play = (machine_play_t) { s_wait, s_sent, s_told, s_packet, s_accepted, NULL };
     machine_folder (MACHINE_ROOT "/place");
     machine_folder (MACHINE_ROOT "/spools");
     shim.keep = arena_new ();

@@ -52,7 +52,7 @@ s_check (const berth_error_t *err)
 
 //  Sets the checksums right along the records, as far as they are some.
 static void
-s_mend (node_t *file)
+s_mend (played_file_t *file)
 {
     spool_head_t head;
     if (file->size < sizeof head)
@@ -88,7 +88,7 @@ s_lay (scene_t *self, fuzz_input_t *input)
     s_name (input, path, sizeof path);
     uint8_t how = (uint8_t) fuzz_number (input, 1);
     berth_bytes_t bytes = fuzz_bytes (input, fuzz_number (input, 2));
-    node_t *file = machine_file (path, true);
+    played_file_t *file = machine_file (path, true);
     if (!file)
         return;
     self->ours = false;
@@ -134,7 +134,7 @@ s_damage (scene_t *self, fuzz_input_t *input, bool flip)
     s_name (input, path, sizeof path);
     size_t at = fuzz_number (input, 2);
     uint8_t bits = (uint8_t) fuzz_number (input, 1);
-    node_t *file = machine_file (path, false);
+    played_file_t *file = machine_file (path, false);
     if (!file || at >= file->size)
         return;
     s_close (self);                     //  As behind a power cut

@@ -21,7 +21,7 @@ void (*machine_closed) (fd_t *fd);
 int (*machine_special) (void);
 static fd_t s_fds [FDS];
 static size_t s_fds_used;               //  No descriptor at or above it
-static node_t s_nodes [NODES];
+static played_file_t s_nodes [NODES];
 
 //  A wrapped call: its own name is the system's, __wrap_name is called instead.
 #define WRAP(type, name, args)                                                                     \
@@ -67,13 +67,13 @@ machine_fd_new (fd_kind_t kind, size_t of)
 }
 
 static void
-s_forget (node_t *node)
+s_forget (played_file_t *node)
 {
     if (!node->linked && !node->open)
         node->used = false;
 }
 
-static node_t *
+static played_file_t *
 s_find (const char *path)
 {
     for (size_t index = 0; index < NODES; index++)
@@ -83,7 +83,7 @@ s_find (const char *path)
 }
 
 //  A new node, whose folder must exist. NULL with errno.
-static node_t *
+static played_file_t *
 s_make (const char *path, bool folder)
 {
     char parent [sizeof s_nodes [0].path];
@@ -93,16 +93,16 @@ s_make (const char *path, bool folder)
         return NULL;
     }
     snprintf (parent, sizeof parent, "%.*s", (int) (slash - path), path);
-    const node_t *above = s_find (parent);
+    const played_file_t *above = s_find (parent);
     if (strcmp (path, MACHINE_ROOT) != 0 && (!above || !above->folder)) {
         errno = above ? ENOTDIR : ENOENT;
         return NULL;
     }
     for (size_t index = 0; index < NODES; index++) {
-        node_t *node = &s_nodes [index];
+        played_file_t *node = &s_nodes [index];
         if (node->used)
             continue;
-        *node = (node_t) { .used = true, .linked = true, .folder = folder, .data = node->data };
+        *node = (played_file_t) { .used = true, .linked = true, .folder = folder, .data = node->data };
         snprintf (node->path, sizeof node->path, "%s", path);
         if (!folder && !node->data)
             node->data = malloc (FILE_MAX);
@@ -112,10 +112,10 @@ s_make (const char *path, bool folder)
     return NULL;
 }
 
-node_t *
+played_file_t *
 machine_file (const char *path, bool make)
 {
-    node_t *node = s_find (path);
+    played_file_t *node = s_find (path);
     return node || !make ? node : s_make (path, false);
 }
 
@@ -179,7 +179,7 @@ s_open (int folder, const char *name, int flags)
     char path [400];
     if (!s_path (folder, name, path))
         return -1;
-    node_t *node = s_find (path);
+    played_file_t *node = s_find (path);
     if (!node && !(flags & O_CREAT))
         return s_fail (ENOENT);
     if (node && (flags & O_EXCL))
@@ -250,7 +250,7 @@ WRAP (int, mkdir, (const char *path, mode_t mode))
 }
 
 static ssize_t
-s_write (node_t *node, const void *data, size_t size, size_t at)
+s_write (played_file_t *node, const void *data, size_t size, size_t at)
 {
     if (at > FILE_MAX)
         return s_fail (EFBIG);
@@ -287,7 +287,7 @@ machine_read_file (int number, void *data, size_t size)
 {
     fd_t *fd = machine_fd (number);
     FUZZ_MUST (fd && fd->kind == FD_FILE, "descriptor %d is read, which is no file", number);
-    const node_t *node = &s_nodes [fd->node];
+    const played_file_t *node = &s_nodes [fd->node];
     size_t left = fd->position < node->size ? node->size - fd->position : 0;
     size_t part = size < left ? size : left;
     if (part)
@@ -296,7 +296,7 @@ machine_read_file (int number, void *data, size_t size)
     return (ssize_t) part;
 }
 
-static node_t *
+static played_file_t *
 s_file (int number)
 {
     fd_t *fd = machine_fd (number);
@@ -308,7 +308,7 @@ WRAP (ssize_t, pread, (int fd, void *data, size_t size, off_t at))
 {
     if (!machine_on)
         return __real_pread (fd, data, size, at);
-    const node_t *node = s_file (fd);
+    const played_file_t *node = s_file (fd);
     if (!node || at < 0)
         return s_fail (EINVAL);
     size_t left = (size_t) at < node->size ? node->size - (size_t) at : 0;
@@ -322,7 +322,7 @@ WRAP (ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at))
 {
     if (!machine_on)
         return __real_pwrite (fd, data, size, at);
-    node_t *node = s_file (fd);
+    played_file_t *node = s_file (fd);
     return node ? s_write (node, data, size, (size_t) at) : s_fail (EBADF);
 }
 
@@ -330,7 +330,7 @@ WRAP (ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t at)
 {
     if (!machine_on)
         return __real_pwritev (fd, parts, count, at);
-    node_t *node = s_file (fd);
+    played_file_t *node = s_file (fd);
     ssize_t done = 0;
     for (int index = 0; node && index < count; index++) {
         ssize_t part = s_write (node, parts [index].iov_base, parts [index].iov_len, (size_t) (at + done));
@@ -347,7 +347,7 @@ WRAP (int, ftruncate, (int fd, off_t size))
 {
     if (!machine_on)
         return __real_ftruncate (fd, size);
-    node_t *node = s_file (fd);
+    played_file_t *node = s_file (fd);
     if (!node || size < 0 || size > FILE_MAX)
         return s_fail (EINVAL);
     if ((size_t) size > node->size)
@@ -360,7 +360,7 @@ WRAP (int, fstat, (int fd, struct stat *status))
 {
     if (!machine_on)
         return __real_fstat (fd, status);
-    const node_t *node = s_file (fd);
+    const played_file_t *node = s_file (fd);
     memset (status, 0, sizeof *status);
     status->st_mode = node ? S_IFREG | 0600 : S_IFCHR | 0600;
     status->st_size = node ? (off_t) node->size : 0;
@@ -398,7 +398,7 @@ WRAP (int, faccessat, (int folder, const char *name, int mode, int flags))
 static int
 s_unlink (const char *path, bool folder)
 {
-    node_t *node = s_find (path);
+    played_file_t *node = s_find (path);
     if (!node)
         return s_fail (ENOENT);
     if (node->folder != folder)
@@ -435,7 +435,7 @@ WRAP (int, rmdir, (const char *path))
 static int
 s_rename (const char *from, const char *to, bool replace)
 {
-    node_t *node = s_find (from), *there = s_find (to);
+    played_file_t *node = s_find (from), *there = s_find (to);
     if (!node)
         return s_fail (ENOENT);
     if (there && (!replace || there->folder))
@@ -453,7 +453,7 @@ s_rename (const char *from, const char *to, bool replace)
         s_forget (there);
     }
     for (size_t index = 0; index < NODES; index++) {
-        node_t *one = &s_nodes [index];
+        played_file_t *one = &s_nodes [index];
         if (!one->used || !one->linked || strncmp (one->path, from, length) != 0
             || (one->path [length] != '/' && one->path [length]))
             continue;
@@ -508,7 +508,7 @@ WRAP (struct dirent *, readdir, (DIR *dir))
     const char *base = s_nodes [fd->node].path;
     size_t length = strlen (base);
     while (self->next < NODES) {
-        const node_t *node = &s_nodes [self->next++];
+        const played_file_t *node = &s_nodes [self->next++];
         if (!node->used || !node->linked || strncmp (node->path, base, length) != 0
             || node->path [length] != '/' || strchr (node->path + length + 1, '/'))
             continue;

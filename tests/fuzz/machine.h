@@ -36,7 +36,7 @@ typedef struct {
     char path [200];
     size_t size;
     uint8_t *data;                          //  FILE_MAX bytes; kept from one input to the next
-} node_t;
+} played_file_t;
 
 extern bool machine_on;
 extern int64_t machine_now_ms;
@@ -99,6 +99,7 @@ typedef struct {
     //  Next packet: its size, 0 if the other side is gone, -1 if there is none
     ssize_t (*packet) (void *packet, size_t size, int *fds, size_t *count);
     int (*accepted) (void);                 //  The object of a new connection
+    int (*connected) (int fd, const char *path);    //  connect: 0, or -1 and errno
 } machine_play_t;
 extern machine_play_t machine_play;
 
@@ -107,7 +108,7 @@ void machine_events_begin (void);
 int machine_descriptor (size_t object);
 
 //  A file by its path, or NULL; made if `make`.
-node_t *machine_file (const char *path, bool make);
+played_file_t *machine_file (const char *path, bool make);
 void machine_folder (const char *path);
 
 #endif

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -162,6 +163,12 @@ machine_ready (int *fds, uint32_t *events, size_t room)
         }
     }
     return count;
+}
+
+//  There is one set: whatever is watched.
+WRAP (int, epoll_create1, (int flags))
+{
+    return machine_on ? s_nothing () : __real_epoll_create1 (flags);
 }
 
 WRAP (int, epoll_ctl, (int set, int op, int number, struct epoll_event *event))
@@ -374,7 +381,7 @@ WRAP (int, memfd_create, (const char *name, unsigned flags))
 {
     if (!machine_on)
         return __real_memfd_create (name, flags);
-    node_t *node = machine_file (MACHINE_ROOT "/memory", true);
+    played_file_t *node = machine_file (MACHINE_ROOT "/memory", true);
     if (!node)
         return s_fail (ENFILE);
     int fd = open (MACHINE_ROOT "/memory", O_RDWR);
@@ -434,7 +441,10 @@ WRAP (int, socket, (int domain, int type, int protocol))
 
 WRAP (int, connect, (int fd, const struct sockaddr *address, socklen_t size))
 {
-    return machine_on ? 0 : __real_connect (fd, address, size);
+    if (!machine_on)
+        return __real_connect (fd, address, size);
+    return machine_play.connected ? machine_play.connected (fd, ((const struct sockaddr_un *) address)->sun_path)
+                                  : 0;
 }
 
 int __real_ioctl (int fd, unsigned long request, ...);

@@ -164,9 +164,84 @@ s_record (unsigned kind)
     seed_write ("link", name, seed.data, seed.size);
 }
 
+//  ---- berthd's side: execs and what is said of them, as fuzz_execs.c reads it
+
+static void
+s_says (seed_t *seed, unsigned exec, shim_op_t op, unsigned flags)
+{
+    seed_number (seed, 4, 1);
+    seed_number (seed, (unsigned) (op - shim_op_HELLO) + exec * 7 * 8 % 256, 1);
+    seed_number (seed, flags, 1);
+    static const uint8_t ones [16] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    size_t more = 0;
+    for (unsigned bit = 1; bit < 256; bit <<= 1)
+        more += (flags & bit) && bit != 2 ? bit == 128 ? 3 : (flags & 2) && (bit == 1 || bit == 16) ? 8 : 1 : 0;
+    seed_add (seed, ones, more < sizeof ones ? more : sizeof ones);
+}
+
+static void
+s_asks (seed_t *seed, unsigned which, unsigned flags, const char *bytes)
+{
+    seed_number (seed, 8, 1);
+    seed_number (seed, flags, 1);
+    if (flags & 8)
+        seed_number (seed, 0, 1);
+    seed_number (seed, 14, 1);
+    if (flags & 16)
+        seed_number (seed, 0, 1);
+    seed_number (seed, 0, 1);
+    seed_number (seed, which, 1);
+    if (which >= 6 && (flags & 64))
+        seed_number (seed, 300, 2);
+    if (bytes) {
+        seed_number (seed, strlen (bytes), 1);
+        seed_add (seed, bytes, strlen (bytes));
+    }
+}
+
+//  One exec from start to end, in as many ways as there are bits.
+static void
+s_exec (unsigned kind)
+{
+    seed_t seed = { 0 };
+    char name [40];
+    if (kind & 1) {                                 //  Its shim is away at first
+        seed_number (&seed, 11 | 32, 1);
+        s_step (&seed, 12, 0, 0, 0);
+    }
+    seed_number (&seed, 0, 1);
+    seed_number (&seed, (kind & 2 ? 16 : 0) | (kind & 4 ? 64 : 0) | (kind & 8 ? 32 : 0), 1);
+    if (kind & 8) {
+        seed_number (&seed, 15 | 128 | (kind & 16 ? 64 : 0), 1);
+        seed_number (&seed, 0, 1);
+    }
+    seed_number (&seed, 11, 1);
+    s_step (&seed, 12, 2, 0, 0);
+    s_asks (&seed, 2, 0, "input");
+    s_says (&seed, 0, shim_op_STARTED, 128);
+    s_says (&seed, 0, shim_op_ACCEPTED, 64);
+    s_asks (&seed, 6, 8 | 64, NULL);
+    s_step (&seed, 13, 8, 200, 1);
+    s_says (&seed, 0, shim_op_OUTPUT, 1 | 4);
+    s_asks (&seed, 4, 0, NULL);
+    if (kind & 16) {
+        seed_number (&seed, 10, 1);                 //  The shim goes, and comes again
+        s_step (&seed, 12, 2, 0, 0);
+        s_says (&seed, 0, shim_op_HELLO, 0);
+    }
+    s_asks (&seed, 1, 32, NULL);
+    s_says (&seed, 0, shim_op_REFUSED, 128);
+    s_says (&seed, 0, shim_op_ENDED, kind & 4 ? 1 | 8 | 32 : 1 | 8 | 16);
+    s_asks (&seed, 6, 0, NULL);
+    snprintf (name, sizeof name, "exec-%u", kind);
+    seed_write ("execs", name, seed.data, seed.size);
+}
+
 void
 seeds_shim (void)
 {
+    for (unsigned kind = 0; kind < 32; kind++)
+        s_exec (kind);
     for (unsigned kind = 0; kind < 32; kind++)
         s_talk (kind);
     for (unsigned piece = 0; piece < 8; piece++)
