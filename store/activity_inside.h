@@ -18,7 +18,7 @@
 #include "store_lmdb.h"
 
 enum { FINDER_RUN = 'r', FINDER_ENTITY = 'e', FINDER_ACTION = 'a' };
-enum { FINDER_LAG = 64, FINDER_TURN = 1024 };
+enum { FINDER_LAG = 512, FINDER_TURN = 1024 };
 
 //  `latest_ms` is the latest time of this entry and all before it: unlike their own times it never
 //  steps back, so that a time can be searched for.

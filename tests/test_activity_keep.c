@@ -78,7 +78,8 @@ test_trim (void **state)
 {
     home_t *home = *state;
     int64_t oldest_ms;
-    s_add (home, 0, 100);
+    enum { ADDED = FINDER_LAG + 36 };
+    s_add (home, 0, ADDED);
     assert_int_equal (s_trim (home, 0, 10, &oldest_ms), 0);         //  Nothing is older
     assert_int_equal (oldest_ms, 0);
     assert_int_equal (s_trim (home, 60000, 10, &oldest_ms), 10);    //  A part at a time
@@ -88,13 +89,13 @@ test_trim (void **state)
     assert_int_equal (oldest_ms, 60000);
     activity_head_t head = s_end (home, "acme");
     assert_int_equal (head.floor, 31);
-    assert_int_equal (head.company_seq, 50);
-    assert_int_equal (s_entries (home, DB_ACTIVITY), 40);
-    assert_int_equal (s_entries (home, DB_HEADS), 40);
-    //  Of the entries that it led to by then, 4 are left
+    assert_int_equal (head.company_seq, ADDED / 2);
+    assert_int_equal (s_entries (home, DB_ACTIVITY), ADDED - 60);
+    assert_int_equal (s_entries (home, DB_HEADS), ADDED - 60);
+    //  Of the entries that it led to by then, the rest is left
     assert_int_equal (s_entries (home, DB_FINDER), 3 * (FINDER_LAG - 60));
-    s_add (home, 100, 100);
-    assert_int_equal (s_entries (home, DB_FINDER), 3 * (3 * FINDER_LAG - 60));
+    s_add (home, ADDED, FINDER_LAG);
+    assert_int_equal (s_entries (home, DB_FINDER), 3 * (2 * FINDER_LAG - 60));
 }
 
 //  Numbers and chain go on where nothing is left of a company's log.
