@@ -3,6 +3,7 @@
 #include "arena.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct arena {
     block_t *last;          //  The one that is filled
     size_t used;
     bool guarded;           //  Wiped when it is cleared
+    uint64_t age;           //  Its number among arenas, then how often it was cleared
 };
 
 static block_t *
@@ -43,6 +45,8 @@ arena_new (void)
     ENSURE (self);
     self->magic = ARENA_MAGIC;
     self->first = self->last = s_block (FIRST_BLOCK);
+    static atomic_uint_fast32_t s_made;
+    self->age = (uint64_t) ++s_made << 32;
     return self;
 }
 
@@ -74,6 +78,7 @@ arena_clear (arena_t *self)
     }
     self->first->used = 0;
     self->used = 0;
+    self->age++;
 }
 
 void
@@ -84,7 +89,7 @@ arena_guard (arena_t *self)
 }
 
 void *
-arena_take (arena_t *self, size_t size)
+arena_raw (arena_t *self, size_t size)
 {
     size_t rounded = (size + _Alignof (max_align_t) - 1) & ~(_Alignof (max_align_t) - 1);
     ENSURE (rounded >= size);
@@ -97,15 +102,22 @@ arena_take (arena_t *self, size_t size)
     void *data = self->last->data + self->last->used;
     self->last->used += rounded;
     self->used += rounded;
-    return memset (data, 0, rounded);
+    return data;
+}
+
+void *
+arena_take (arena_t *self, size_t size)
+{
+    return memset (arena_raw (self, size), 0, size);
 }
 
 char *
 arena_text (arena_t *self, const char *text, size_t size)
 {
-    char *copy = arena_take (self, size + 1);
+    char *copy = arena_raw (self, size + 1);
     if (size)
         memcpy (copy, text, size);
+    copy [size] = 0;
     return copy;
 }
 
@@ -118,7 +130,7 @@ arena_string (arena_t *self, const char *text)
 void *
 arena_copy (arena_t *self, const void *data, size_t size)
 {
-    void *copy = arena_take (self, size);
+    void *copy = arena_raw (self, size);
     if (size)
         memcpy (copy, data, size);
     return copy;
@@ -133,10 +145,16 @@ arena_printf (arena_t *self, const char *format, ...)
     int size = vsnprintf (NULL, 0, format, args);
     va_end (args);
     ENSURE (size >= 0);
-    char *text = arena_take (self, (size_t) size + 1);
+    char *text = arena_raw (self, (size_t) size + 1);
     vsnprintf (text, (size_t) size + 1, format, again);
     va_end (again);
     return text;
+}
+
+uint64_t
+arena_age (const arena_t *self)
+{
+    return self->age;
 }
 
 size_t

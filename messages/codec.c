@@ -1,4 +1,4 @@
-//  codec.c - owns nothing: walks a schema beside a struct or beside bytes.
+//  codec.c - owns nothing: schemas as data, and reading packed bytes by one. Packing: pack.c.
 
 #include "codec.h"
 
@@ -7,7 +7,6 @@
 #include "wire.h"
 
 #include <math.h>
-#include <msgpack.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,196 +47,6 @@ berth_schema_field (const berth_schema_t *self, const char *name)
         if (strcmp (self->fields [index].name, name) == 0)
             return &self->fields [index];
     return NULL;
-}
-
-//  ---- packing
-
-int
-berth_buffer_write (void *buffer, const char *data, size_t size)
-{
-    berth_buffer_t *self = buffer;
-    if (self->room - self->size < size) {
-        size_t room = self->room ? self->room * 2 : 512;
-        while (room - self->size < size)
-            room *= 2;
-        uint8_t *grown = arena_take (self->arena, room);
-        if (self->size)
-            memcpy (grown, self->data, self->size);
-        self->data = grown;
-        self->room = room;
-    }
-    if (size)                   //  Nothing may come from NULL
-        memcpy (self->data + self->size, data, size);
-    self->size += size;
-    return 0;
-}
-
-berth_bytes_t
-berth_buffer_bytes (const berth_buffer_t *buffer)
-{
-    return (berth_bytes_t) { buffer->data, buffer->size };
-}
-
-static void
-s_pack_text (msgpack_packer *pk, const char *text)
-{
-    msgpack_pack_str_with_body (pk, text, strlen (text));
-}
-
-static void s_pack (msgpack_packer *pk, const berth_schema_t *schema, const void *message);
-
-//  Has the member a value that is to be written?
-static bool
-s_present (const berth_field_t *field, const void *member, bool has)
-{
-    if (field->flags & REQUIRED)
-        return true;
-    switch (field->kind) {
-        case KIND_BOOL:
-            return has || *(const bool *) member;
-        case KIND_I64: case KIND_U64: case KIND_F64: case KIND_TIME:
-            return has || *(const uint64_t *) member != 0;
-        case KIND_ENUM:
-            return *(const int *) member != 0;
-        case KIND_STR: case KIND_ID: case KIND_OBJ:
-            return *(const void *const *) member != NULL;
-        case KIND_BYTES: case KIND_ANY:
-            return ((const berth_bytes_t *) member)->data != NULL;
-        case KIND_LIST: case KIND_STRS: case KIND_BLOBS:
-            return has || ((const berth_list_t *) member)->items != NULL;
-        default:
-            return false;
-    }
-}
-
-static void
-s_pack_items (msgpack_packer *pk, const berth_field_t *field, const void *member)
-{
-    const berth_list_t *list = member;
-    msgpack_pack_array (pk, list->count);
-    for (size_t index = 0; index < list->count; index++) {
-        if (field->kind == KIND_STRS)
-            s_pack_text (pk, ((const berth_strs_t *) member)->items [index]);
-        else if (field->kind == KIND_BLOBS) {
-            berth_bytes_t blob = ((const berth_blobs_t *) member)->items [index];
-            msgpack_pack_bin_with_body (pk, blob.data, blob.size);
-        }
-        else {
-            const berth_schema_t *of = field->of;
-            s_pack (pk, of, (const uint8_t *) list->items + index * of->size);
-        }
-    }
-}
-
-static void
-s_pack_value (msgpack_packer *pk, const berth_field_t *field, const void *member)
-{
-    switch (field->kind) {
-        case KIND_BOOL:
-            if (*(const bool *) member)
-                msgpack_pack_true (pk);
-            else
-                msgpack_pack_false (pk);
-            break;
-        case KIND_I64: case KIND_TIME:
-            msgpack_pack_int64 (pk, *(const int64_t *) member);
-            break;
-        case KIND_U64:
-            msgpack_pack_uint64 (pk, *(const uint64_t *) member);
-            break;
-        case KIND_F64:
-            msgpack_pack_double (pk, *(const double *) member);
-            break;
-        case KIND_STR: case KIND_ID: {
-            const char *text = *(const char *const *) member;
-            s_pack_text (pk, text ? text : "");
-            break;
-        }
-        case KIND_ENUM:
-            s_pack_text (pk, berth_enum_text (field->of, *(const int *) member));
-            break;
-        case KIND_BYTES: {
-            const berth_bytes_t *bytes = member;
-            msgpack_pack_bin_with_body (pk, bytes->data ? bytes->data : (const uint8_t *) "",
-                                        bytes->size);
-            break;
-        }
-        case KIND_ANY: {
-            const berth_bytes_t *bytes = member;
-            if (bytes->size)
-                berth_buffer_write (pk->data, (const char *) bytes->data, bytes->size);
-            else if (field->flags & OBJECT)
-                msgpack_pack_map (pk, 0);
-            else
-                msgpack_pack_nil (pk);
-            break;
-        }
-        case KIND_OBJ: {
-            const void *inner = *(const void *const *) member;
-            ENSURE (inner);
-            s_pack (pk, field->of, inner);
-            break;
-        }
-        case KIND_LIST: case KIND_STRS: case KIND_BLOBS:
-            s_pack_items (pk, field, member);
-            break;
-        default:
-            ENSURE (!"a kind of field that is packed");
-    }
-}
-
-static void
-s_pack (msgpack_packer *pk, const berth_schema_t *schema, const void *message)
-{
-    const berth_message_t *head = message;
-    uint64_t values = 0, nulls = 0;
-    size_t count = 0;
-    unsigned hidden = ((berth_buffer_t *) pk->data)->is_public ? PRIVATE : 0;
-    for (size_t index = 0; index < schema->count; index++) {
-        const berth_field_t *field = &schema->fields [index];
-        uint64_t bit = 1ull << index;
-        if (!(field->flags & hidden)
-            && s_present (field, (const uint8_t *) message + field->offset, head->has & bit))
-            values |= bit;
-        else if ((field->flags & NULLABLE) && ((head->null & bit) || (schema->flags & SCHEMA_ROW)))
-            nulls |= bit;
-        else
-            continue;
-        count++;
-    }
-    msgpack_pack_map (pk, count);
-    for (size_t index = 0; index < schema->count; index++) {
-        const berth_field_t *field = &schema->fields [index];
-        if (!((values | nulls) >> index & 1))
-            continue;
-        s_pack_text (pk, field->name);
-        if (values >> index & 1)
-            s_pack_value (pk, field, (const uint8_t *) message + field->offset);
-        else
-            msgpack_pack_nil (pk);
-    }
-}
-
-static berth_bytes_t
-s_pack_whole (const berth_schema_t *schema, const void *message, bool is_public, arena_t *arena)
-{
-    berth_buffer_t buffer = { .arena = arena, .is_public = is_public };
-    msgpack_packer pk;
-    msgpack_packer_init (&pk, &buffer, berth_buffer_write);
-    s_pack (&pk, schema, message);
-    return berth_buffer_bytes (&buffer);
-}
-
-berth_bytes_t
-berth_pack (const berth_schema_t *schema, const void *message, arena_t *arena)
-{
-    return s_pack_whole (schema, message, false, arena);
-}
-
-berth_bytes_t
-berth_pack_public (const berth_schema_t *schema, const void *message, arena_t *arena)
-{
-    return s_pack_whole (schema, message, true, arena);
 }
 
 //  ---- unpacking
@@ -495,7 +304,7 @@ s_field (const berth_schema_t *schema, const wire_token_t *key, size_t *hint)
         if (index >= schema->count)
             index -= schema->count;
         const char *name = schema->fields [index].name;
-        if (strlen (name) == key->size && memcmp (name, key->data, key->size) == 0) {
+        if (schema->fields [index].name_size == key->size && memcmp (name, key->data, key->size) == 0) {
             *hint = index + 1 < schema->count ? index + 1 : 0;
             return &schema->fields [index];
         }

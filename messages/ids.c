@@ -63,15 +63,11 @@ berth_id_new (char text [BERTH_ID_SIZE])
     berth_id_text (bytes, text);
 }
 
-static int
-s_digit (char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
+//  By character: the digit and 1, 0 for none.
+static const uint8_t s_digits [256] = {
+    ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9,
+    ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16
+};
 
 int
 berth_id_parse (const char *text, uint8_t bytes [16])
@@ -84,11 +80,11 @@ berth_id_parse (const char *text, uint8_t bytes [16])
                 return -1;
             continue;
         }
-        int high = s_digit (text [index]);
-        int low = high < 0 ? -1 : s_digit (text [index + 1]);
-        if (low < 0)
+        unsigned high = s_digits [(uint8_t) text [index]];
+        unsigned low = high ? s_digits [(uint8_t) text [index + 1]] : 0;
+        if (!low)
             return -1;
-        out [filled++] = (uint8_t) (high << 4 | low);
+        out [filled++] = (uint8_t) ((high - 1) << 4 | (low - 1));
         index += 2;
     }
     if (text [36])

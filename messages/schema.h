@@ -68,6 +68,7 @@ typedef struct {
     uint64_t limit;                     //  0: the kind's own
     const void *of;                     //  berth_schema_t or berth_enum_t
     const char *doc;
+    size_t name_size;                   //  Bytes of the name
 } berth_field_t;
 
 enum {
@@ -133,7 +134,7 @@ typedef struct { size_t count; const berth_bytes_t *items; } berth_blobs_t;
     BERTH_FIELD__ (T, member, wire, flags, limit, doc, BERTH_KIND_##kind)
 #define BERTH_FIELD__(...) BERTH_FIELD___ (__VA_ARGS__)
 #define BERTH_FIELD___(T, member, wire, flags, limit, doc, kind, of)                               \
-    { wire, kind, flags, offsetof (T##_t, member), limit, of, doc },
+    { wire, kind, flags, offsetof (T##_t, member), limit, of, doc, sizeof (wire) - 1 },
 #define BERTH_SCHEMA(T, ROWS, schema_flags, doc)                                                   \
     static const berth_field_t T##_field_table [] = { ROWS (BERTH_FIELD_, T) };                    \
     _Static_assert (T##_FIELDS <= 64, #T " has more than 64 fields");                              \

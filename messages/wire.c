@@ -240,6 +240,15 @@ bool
 wire_is_text (const uint8_t *data, size_t size)
 {
     for (size_t index = 0; index < size;) {
+        uint64_t eight;
+        if (size - index >= sizeof eight) {
+            memcpy (&eight, data + index, sizeof eight);
+            //  ASCII, and no NUL: no byte has its high bit, nor gets it when 1 is taken from it
+            if (!((eight | (eight - 0x0101010101010101u)) & 0x8080808080808080u)) {
+                index += sizeof eight;
+                continue;
+            }
+        }
         uint8_t lead = data [index++];
         if (lead == 0)
             return false;

@@ -8,6 +8,8 @@
 #include <sodium.h>
 #include <string.h>
 
+enum { HASH = 32 };
+
 //  ---- keys and records
 
 store_key_t
@@ -205,18 +207,43 @@ s_head (store_txn_t *txn, arena_t *arena, const char *company, store_head_t *ret
     return rc < 0 ? -1 : 0;
 }
 
-void
-activity_hash (const activity_t *row, const uint8_t before [32], arena_t *arena,
-               uint8_t ret_hash [32])
+//  An entry as its hash is made of: packed with an empty one.
+static berth_bytes_t
+s_pack_bare (const activity_t *row, arena_t *arena)
 {
     activity_t bare = *row;
     bare.hash = (berth_bytes_t) { (const uint8_t *) "", 0 };
-    berth_bytes_t packed = berth_pack (&activity_schema, &bare, arena);
+    return berth_pack (&activity_schema, &bare, arena);
+}
+
+static void
+s_hash (berth_bytes_t bare, const uint8_t before [HASH], uint8_t ret_hash [HASH])
+{
     crypto_generichash_state state;
-    crypto_generichash_init (&state, NULL, 0, 32);
-    crypto_generichash_update (&state, before, 32);
-    crypto_generichash_update (&state, packed.data, packed.size);
-    crypto_generichash_final (&state, ret_hash, 32);
+    crypto_generichash_init (&state, NULL, 0, HASH);
+    crypto_generichash_update (&state, before, HASH);
+    crypto_generichash_update (&state, bare.data, bare.size);
+    crypto_generichash_final (&state, ret_hash, HASH);
+}
+
+void
+activity_hash (const activity_t *row, const uint8_t before [HASH], arena_t *arena,
+               uint8_t ret_hash [HASH])
+{
+    s_hash (s_pack_bare (row, arena), before, ret_hash);
+}
+
+//  The whole entry. Its hash stands last, so that the rest need not be packed again.
+static berth_bytes_t
+s_seal (berth_bytes_t bare, const uint8_t hash [HASH], arena_t *arena)
+{
+    _Static_assert (activity_F_hash == activity_FIELDS - 1, "the hash of an entry stands last");
+    ENSURE (bare.size > 2 && bare.data [bare.size - 2] == 0xc4 && bare.data [bare.size - 1] == 0);
+    uint8_t *packed = arena_raw (arena, bare.size + HASH);
+    memcpy (packed, bare.data, bare.size);
+    packed [bare.size - 1] = HASH;
+    memcpy (packed + bare.size, hash, HASH);
+    return (berth_bytes_t) { packed, bare.size + HASH };
 }
 
 int
@@ -240,16 +267,16 @@ activity_add (store_txn_t *txn, arena_t *arena, const activity_note_t *note, ber
         .details = note->details,
         .created_at = note->now_ms,
     };
-    uint8_t hash [32];
-    activity_hash (&row, head.hash, arena, hash);
-    row.hash = (berth_bytes_t) { hash, sizeof hash };
+    uint8_t hash [HASH];
+    berth_bytes_t bare = s_pack_bare (&row, arena);
+    s_hash (bare, head.hash, hash);
     head.company_seq = row.company_seq;
     memcpy (head.hash, hash, sizeof hash);
     if (row.created_at > head.latest_ms)
         head.latest_ms = row.created_at;
 
     store_key_t key = activity_key (row.seq);
-    if (store_raw_put (txn, DB_ACTIVITY, &key, berth_pack (&activity_schema, &row, arena), err)
+    if (store_raw_put (txn, DB_ACTIVITY, &key, s_seal (bare, hash, arena), err)
         || activity_head_put (txn, &row, head.latest_ms, err))
         return -1;
     txn->head = head;

@@ -70,6 +70,24 @@ s_destroy_takes_null (void **state)
     arena_destroy (&arena);
 }
 
+//  An arena that is where another was, or was emptied, is never taken for what it was.
+static void
+s_ages (void **state)
+{
+    (void) state;
+    uint64_t before = 0;
+    for (int index = 0; index < 100; index++) {
+        own (arena) arena = arena_new ();
+        uint64_t age = arena_age (arena);
+        assert_true (age > before);
+        (void) arena_take (arena, 9);
+        assert_true (arena_age (arena) == age);
+        arena_clear (arena);
+        before = arena_age (arena);
+        assert_true (before > age);
+    }
+}
+
 int
 main (void)
 {
@@ -77,6 +95,7 @@ main (void)
         cmocka_unit_test (s_taken_bytes_are_zero_aligned_and_apart),
         cmocka_unit_test (s_larger_than_any_block),
         cmocka_unit_test (s_texts),
+        cmocka_unit_test (s_ages),
         cmocka_unit_test (s_destroy_takes_null),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

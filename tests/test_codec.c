@@ -4,7 +4,10 @@
 #include "fixture.h"
 
 #include "codec.h"
+#include "lease.h"
 #include "wire.h"
+
+#include <msgpack.h>
 
 #define COLOR(X, T) \
     X (T, RED,   "red") \
@@ -262,6 +265,79 @@ s_unknown_keys_are_told_as_text (void **state)
     assert_in_range (strlen (s_err.field), 50, 95);
 }
 
+//  What msgpack-c would have written, byte for byte: hashes of the log stand on it.
+static void
+s_forms_are_the_shortest (void **state)
+{
+    (void) state;
+    own (arena) arena = arena_new ();
+    static const uint64_t numbers [] = { 0, 1, 31, 32, 33, 127, 128, 129, 255, 256, 32767, 32768, 32769,
+        65535, 65536, 2147483647, 2147483648, 2147483649, 4294967295, 4294967296, INT64_MAX };
+    static const size_t sizes [] = { 0, 1, 15, 16, 31, 32, 255, 256, 65535, 65536 };
+    static char large [65537];
+    memset (large, 'x', sizeof large - 1);
+    for (size_t row = 0; row < 3 * BERTH_COUNT (numbers); row++) {
+        uint64_t number = numbers [row / 3];
+        int64_t less = row % 3 ? -(int64_t) number - (row % 3 == 2) : (int64_t) number;
+        outer_t message = { .name = "x", .real = 0.25 + (double) number };
+        berth_put (outer, &message, less, less);
+        berth_put (outer, &message, more, number);
+        berth_buffer_t buffer = { .arena = arena };
+        msgpack_packer pk;
+        msgpack_packer_init (&pk, &buffer, berth_buffer_write);
+        msgpack_pack_map (&pk, 4);
+        msgpack_pack_str_with_body (&pk, "name", 4);
+        msgpack_pack_str_with_body (&pk, "x", 1);
+        msgpack_pack_str_with_body (&pk, "less", 4);
+        msgpack_pack_int64 (&pk, less);
+        msgpack_pack_str_with_body (&pk, "more", 4);
+        msgpack_pack_uint64 (&pk, number);
+        msgpack_pack_str_with_body (&pk, "real", 4);
+        msgpack_pack_double (&pk, message.real);
+        assert_bytes (berth_pack (&outer_schema, &message, arena), berth_buffer_bytes (&buffer));
+    }
+    for (size_t row = 0; row < BERTH_COUNT (sizes); row++) {
+        size_t size = sizes [row];
+        char *name = arena_text (arena, large, size);
+        berth_blobs_t blobs = { size, arena_array (arena, size + 1, berth_bytes_t) };
+        outer_t message = { .name = name, .raw = { (const uint8_t *) large, size }, .blobs = blobs };
+        berth_put (outer, &message, flag, row % 2);
+        berth_buffer_t buffer = { .arena = arena };
+        msgpack_packer pk;
+        msgpack_packer_init (&pk, &buffer, berth_buffer_write);
+        msgpack_pack_map (&pk, 4);
+        msgpack_pack_str_with_body (&pk, "name", 4);
+        msgpack_pack_str_with_body (&pk, name, size);
+        msgpack_pack_str_with_body (&pk, "flag", 4);
+        (void) (row % 2 ? msgpack_pack_true (&pk) : msgpack_pack_false (&pk));
+        msgpack_pack_str_with_body (&pk, "raw", 3);
+        msgpack_pack_bin_with_body (&pk, large, size);
+        msgpack_pack_str_with_body (&pk, "blobs", 5);
+        msgpack_pack_array (&pk, size);
+        for (size_t index = 0; index < size; index++)
+            msgpack_pack_bin_with_body (&pk, large, 0);
+        assert_bytes (berth_pack (&outer_schema, &message, arena), berth_buffer_bytes (&buffer));
+    }
+}
+
+//  A map of more than fifteen fields.
+static void
+s_rows_of_many_fields (void **state)
+{
+    (void) state;
+    own (arena) arena = arena_new ();
+    lease_t lease = { .id = "0190163d-4b2c-7abc-8def-0123456789ab", .company = "c",
+                      .env = "0190163d-4b2c-7abc-8def-0123456789ab", .status = lease_status_ACTIVE,
+                      .state = lease_state_ACTIVE, .policy = lease_policy_EPHEMERAL };
+    berth_bytes_t packed = berth_pack (&lease_schema, &lease, arena);
+    assert_int_equal (packed.data [0], 0xde);
+    assert_int_equal (packed.data [1] << 8 | packed.data [2], any_count (packed));
+    berth_error_t err = { 0 };
+    lease_t again;
+    assert_ok (berth_unpack (&lease_schema, packed, arena, &again, &err), err);
+    assert_bytes (berth_pack (&lease_schema, &again, arena), packed);
+}
+
 static void
 s_schemas_as_data (void **state)
 {
@@ -292,6 +368,8 @@ main (void)
         cmocka_unit_test (s_what_is_no_map_is_refused),
         cmocka_unit_test (s_keys_are_compared_whole),
         cmocka_unit_test (s_unknown_keys_are_told_as_text),
+        cmocka_unit_test (s_forms_are_the_shortest),
+        cmocka_unit_test (s_rows_of_many_fields),
         cmocka_unit_test (s_schemas_as_data),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
