@@ -294,6 +294,7 @@ s_commit_child (store_txn_t *txn, berth_error_t *err)
     txn->parent->head = txn->head;
     txn->parent->writes += txn->writes;
     txn->parent->counters_changed |= txn->counters_changed;
+    txn->parent->read.schema = NULL;            //  It may have written that row
     return 0;
 }
 
@@ -327,6 +328,7 @@ store_txn_destroy (store_txn_t **txn_p)
     if (txn->txn)
         mdb_txn_abort (txn->txn);
     txn->magic = 0;
+    free (txn->read.row);
     free (txn);
     *txn_p = NULL;
 }

@@ -3,7 +3,9 @@
 #ifndef BERTH_STORE_LMDB_H_INCLUDED
 #define BERTH_STORE_LMDB_H_INCLUDED
 
+#include "arena.h"
 #include "ids.h"
+#include "schema.h"
 #include "store.h"
 
 #include <lmdb.h>
@@ -31,6 +33,17 @@ typedef struct {
     uint8_t hash [32];
 } store_head_t;
 
+//  The row that was read last, so that a put of it need not read it again to move its indexes: a copy of
+//  the struct, whose strings live in an arena as long as that has this age.
+typedef struct {
+    const berth_schema_t *schema;   //  NULL: none
+    store_key_t key;
+    void *row;
+    size_t room;
+    const arena_t *arena;
+    uint64_t age;
+} store_read_t;
+
 //  One record, read and written whole.
 enum { STORE_STATES = 16 };
 typedef struct {
@@ -49,6 +62,7 @@ struct store {
     uint64_t max_bytes;
     uint64_t epoch;
     uint64_t keys_max;
+    bool older_keys;                //  Some idempotency keys have the form of before
     bool reserved_less;
     bool restored;                  //  This open was the first of a backup
     //  Room: see store_space.c
@@ -72,6 +86,7 @@ struct store_txn {
     store_sees_fn *sees;            //  NULL: every company
     void *sees_context;
     store_head_t head;              //  Of the company that wrote last, so that it need not be read
+    store_read_t read;              //  Of a write transaction; a child has its own
 };
 
 MDB_dbi store_dbi (const store_txn_t *txn, store_db_t db);
@@ -120,6 +135,9 @@ int store_fail (berth_error_t *err, int rc, const char *doing);
 
 //  Brings a store of an older schema up to STORE_SCHEMA, in one transaction.
 int store_migrate (store_txn_t *txn, uint64_t from, berth_error_t *err);
+
+//  Are idempotency keys of the older form among those that are remembered?
+int retries_look (store_txn_t *txn, bool *ret_older, berth_error_t *err);
 
 //  Finds out, when it is opened, what reserve a store is to have and has.
 void store_find_reserve (store_t *self);

@@ -5,6 +5,7 @@
 #include "codec.h"
 #include "usage.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 //  ---- rows
@@ -15,12 +16,47 @@ s_same (const store_key_t *left, const store_key_t *right)
     return left->size == right->size && memcmp (left->data, right->data, left->size) == 0;
 }
 
+//  Keeps what was read: mostly the same row is put next.
+static void
+s_remember (store_txn_t *txn, const arena_t *arena, const berth_schema_t *schema,
+            const store_key_t *key, const void *row)
+{
+    store_read_t *read = &txn->read;
+    if (!txn->writes_allowed)
+        return;
+    if (read->room < schema->size) {
+        free (read->row);
+        read->row = malloc (schema->size);
+        ENSURE (read->row);
+        read->room = schema->size;
+    }
+    memcpy (read->row, row, schema->size);
+    read->schema = schema;
+    read->key = *key;
+    read->arena = arena;
+    read->age = arena_age (arena);
+}
+
+static bool
+s_recall (const store_txn_t *txn, const arena_t *arena, const berth_schema_t *schema,
+          const store_key_t *key, void *ret_row)
+{
+    const store_read_t *read = &txn->read;
+    if (read->schema != schema || read->arena != arena || read->age != arena_age (arena)
+        || !s_same (&read->key, key))
+        return false;
+    memcpy (ret_row, read->row, schema->size);
+    return true;
+}
+
 static int
 s_get (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, void *ret_row,
        berth_error_t *err)
 {
     const table_row_t *table = &store_tables [code];
     berth_bytes_t packed;
+    if (s_recall (txn, arena, table->schema, key, ret_row))
+        return 0;
     int rc = store_raw_get (txn, table->db, key, &packed, err);
     if (rc)
         return rc;
@@ -28,6 +64,7 @@ s_get (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, v
     if (berth_unpack_own (table->schema, packed, arena, ret_row, err))
         return berth_fail (err, BERTH_INTERNAL, "a row of the store cannot be read (%s)",
                            table->noun);
+    s_remember (txn, arena, table->schema, key, ret_row);
     return 0;
 }
 
@@ -60,6 +97,7 @@ s_put (store_txn_t *txn, arena_t *arena, table_t code, const void *row, berth_er
     table->key (row, &key);
     void *old = arena_take (arena, table->schema->size);
     int found = s_get (txn, arena, code, &key, old, err);
+    txn->read.schema = NULL;        //  It is another from here on
     if (found == 0 && !s_sees (txn, code, old))
         return berth_fail (err, BERTH_CONFLICT, "this id of a new %s is taken", table->noun);
     if (found < 0 || store_raw_put (txn, table->db, &key, berth_pack (table->schema, row, arena), err)
@@ -88,6 +126,7 @@ s_del (store_txn_t *txn, arena_t *arena, table_t code, const store_key_t *key, b
     const table_row_t *table = &store_tables [code];
     void *old = arena_take (arena, table->schema->size);
     int found = s_get (txn, arena, code, key, old, err);
+    txn->read.schema = NULL;
     if (found || !s_sees (txn, code, old))
         return found < 0 ? -1 : 0;
     if (usage_move (txn, code, old, NULL, err))

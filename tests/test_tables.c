@@ -195,6 +195,44 @@ test_lease_indexes (void **state)
     assert_int_equal (s_count (home, INDEX_LEASE_BY_RUN, NULL), 1);
 }
 
+//  A put moves the entries of what is there, also if the row was read before by who puts it, by a part of
+//  the transaction, or into an arena that was emptied since.
+static void
+test_put_of_what_was_read (void **state)
+{
+    home_t *home = *state;
+    own (arena) arena = arena_new ();
+    lease_t row = s_lease (home, lease_state_PENDING), read;
+    row.run = "run";
+    berth_put (lease, &row, expires_at, 1000);
+    s_put_lease (home, &row);
+    for (int round = 0; round < 40; round++) {
+        store_txn_t *child = NULL;
+        if (round % 4 != 0)
+            assert_ok (lease_get (home->txn, arena, row.id, &read, &home->err), home->err);
+        if (round % 4 == 1)
+            arena_clear (arena);
+        if (round % 4 == 2) {
+            assert_ok (store_child (home->txn, &child, &home->err), home->err);
+            read.look_mono_ms = 5000 + round;
+            assert_ok (lease_put (child, arena, &read, &home->err), home->err);
+            assert_ok (store_commit (&child, &home->err), home->err);
+        }
+        assert_ok (lease_get (home->txn, arena, row.id, &read, &home->err), home->err);
+        assert_int_equal (read.look_mono_ms, round % 4 == 2 ? 5000 + round : row.look_mono_ms);
+        assert_string_equal (read.run, "run");
+        row.look_mono_ms = read.look_mono_ms = 100 + round;
+        assert_ok (lease_put (home->txn, arena, &read, &home->err), home->err);
+        assert_int_equal (s_count (home, INDEX_LEASE_LIVE, NULL), 1);
+        assert_int_equal (s_count (home, INDEX_LEASE_BY_RUN, "acme"), 1);
+        assert_int_equal (s_count (home, INDEX_LEASE_LIST, "acme"), 1);
+    }
+    assert_ok (lease_get (home->txn, arena, row.id, &read, &home->err), home->err);
+    assert_ok (lease_del (home->txn, arena, row.id, &home->err), home->err);
+    assert_fails (lease_get (home->txn, arena, row.id, &read, &home->err), home->err, BERTH_NOT_FOUND);
+    assert_int_equal (s_count (home, INDEX_LEASE_LIVE, NULL), 0);
+}
+
 //  What is looked at first comes first, and what never is comes last.
 static void
 test_due_order (void **state)
@@ -360,7 +398,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         TEST (test_row), TEST (test_runs_of_companies), TEST (test_index_follows),
-        TEST (test_lease_indexes), TEST (test_due_order), TEST (test_walk_order_and_cursors),
+        TEST (test_lease_indexes), TEST (test_put_of_what_was_read), TEST (test_due_order), TEST (test_walk_order_and_cursors),
         TEST (test_cursor_outlives_its_row), TEST (test_foreign_cursors), TEST (test_reindex),
     };
     return cmocka_run_group_tests_name ("tables", tests, NULL, NULL);
