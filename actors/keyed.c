@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert (sizeof ((letter_t *) NULL)->scope == RETRIES_SCOPE_SIZE, "a letter has room for a scope");
+
 bool
 keyed_is (const letter_t *letter)
 {
@@ -92,6 +94,7 @@ keyed_decide (const actor_spec_t *spec, void *actor, const waiters_t *waiters, e
     };
     letter_t *letter = arena_copy (req->arena, req->letter, sizeof *req->letter);
     retry_scope (&scope, letter->scope);
+    scope.bytes = letter->scope;
     req->letter = letter;
 
     retry_t retry;

@@ -23,7 +23,7 @@ typedef struct {
     uint64_t credit;                //  Bytes of stream the client can take; of STREAM_CREDIT: more
     char principal [64];
     char key [BERTH_KEY_MAX + 1];                   //  Idempotency key, "" for none
-    uint8_t scope [32];                             //  Of that key, once the kit has seen it
+    uint8_t scope [48];                             //  Of that key, once the kit has seen it
     char actor_type [32], actor_id [128];           //  On whose behalf; "" for the principal
     char agent [128], run [128];
     char subject [LETTER_SUBJECT_MAX];              //  Of a step: the row it belongs to,

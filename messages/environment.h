@@ -65,7 +65,7 @@ BERTH_MESSAGE (environment_policy, ENVIRONMENT_POLICY);
     F (T, BOOL,  config_redacted, "configRedacted", OPTIONAL, 0, "config is {} because the peer may not read it.") \
     F (T, BOOL,  metadata_redacted, "metadataRedacted", OPTIONAL, 0, "metadata is null because the peer may not read it.") \
     F (T, TIME,  deleting_at, "deletingAt", OPTIONAL, 0, "Since when it is being deleted: its leases are given back first.") \
-    F (T, BYTES, delete_scope, "deleteScope", OPTIONAL | PRIVATE, 32, "Whose retry that answers.")
+    F (T, BYTES, delete_scope, "deleteScope", OPTIONAL | PRIVATE, 64, "Whose retry that answers.")
 BERTH_MESSAGE (environment, ENVIRONMENT);
 
 #define ENVIRONMENT_CREATE(F, T) \

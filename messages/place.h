@@ -206,7 +206,7 @@ BERTH_MESSAGE (lease_place, LEASE_PLACE);
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "The files came home.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Of the record: the same one is kept once.") \
     F (T, ANY,   details,   "details",   OPTIONAL | OBJECT, 65536, "Of the entry.") \
-    F (T, BYTES, scope,     "scope",     OPTIONAL, 32, "Of the key of the client who waits for it.") \
+    F (T, BYTES, scope,     "scope",     OPTIONAL, 64, "Of the key of the client who waits for it.") \
     F (T, ANY,   reply,     "reply",     OPTIONAL, 16384, "What that client is answered.")
 BERTH_MESSAGE (lease_realized, LEASE_REALIZED);
 

@@ -1,10 +1,13 @@
 //  retries.c - owns the table `keys`.
 //
-//  key 'k' + scope, value: u64 time, 16 bytes hash.
+//  key 'k' + scope, value: u64 time, 16 bytes hash of the body.
 //  key 't' + u64 time + scope, value: u8 kind, subject, reply or id of a row.
 //
-//  A scope is a hash, so that each 'k' lies on a page of its own: what is long stands under 't', where
-//  the keys of one time lie together. (Before schema 4 it stood behind the hash of the body.)
+//  What is long stands under 't', where the keys of one time lie together. (Before schema 4 it stood
+//  behind the hash of the body.) A scope begins with a few bytes of whose key it is and then the key's own
+//  text: of keys that grow with time, as libberth's do, those of one client lie together under 'k', too.
+//  Before, all of it was a hash, so that each 'k' cost a commit a page of its own and mostly the one
+//  above it; such ones are still found.
 
 #include "retries.h"
 
@@ -14,19 +17,42 @@
 #include <string.h>
 
 enum { HASH = 16, HEAD = 8 + HASH, SWEEP = 4, SWEEP_MOST = 256 };
+enum { OWNER = 8, TEXT = 24, OLDER_SCOPE = 32 };
+_Static_assert (OWNER + TEXT + HASH == RETRIES_SCOPE_SIZE, "a scope is of its parts");
 enum { KIND_SUBJECT, KIND_REPLY, KIND_ROW };
 
-//  Hashed: the four texts together may be longer than a key.
-void
-retry_scope (const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE])
+static void
+s_hash_scope (const retry_scope_t *scope, uint8_t *ret_hash, size_t size)
 {
     crypto_generichash_state state;
-    crypto_generichash_init (&state, NULL, 0, RETRIES_SCOPE_SIZE);
+    crypto_generichash_init (&state, NULL, 0, size);
     const char *parts [] = { scope->principal, scope->company ? scope->company : "", scope->type,
                              scope->key };
     for (size_t part = 0; part < BERTH_COUNT (parts); part++)
         crypto_generichash_update (&state, (const uint8_t *) parts [part], strlen (parts [part]) + 1);
-    crypto_generichash_final (&state, ret_bytes, RETRIES_SCOPE_SIZE);
+    crypto_generichash_final (&state, ret_hash, size);
+}
+
+static uint64_t
+s_mix (uint64_t sum, const char *text)
+{
+    do
+        sum = (sum ^ (uint8_t) *text) * 1099511628211u;
+    while (*text++);
+    return sum;
+}
+
+//  What it is, says the hash at its end; what stands before that is only where it lies.
+void
+retry_scope (const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE])
+{
+    uint64_t owner = s_mix (14695981039346656037u, scope->principal);
+    owner = s_mix (owner, scope->company ? scope->company : "");
+    owner = s_mix (owner, scope->type);
+    memset (ret_bytes, 0, RETRIES_SCOPE_SIZE);
+    memcpy (ret_bytes, &owner, OWNER);
+    memcpy (ret_bytes + OWNER, scope->key, strnlen (scope->key, TEXT));
+    s_hash_scope (scope, ret_bytes + OWNER + TEXT, HASH);
 }
 
 static void
@@ -36,33 +62,80 @@ s_hash (berth_bytes_t body, uint8_t hash [HASH])
 }
 
 static store_key_t
-s_key (const uint8_t scope [RETRIES_SCOPE_SIZE])
+s_sized_key (const uint8_t *scope, size_t size)
 {
     store_key_t key = { 0 };
     key_byte (&key, 'k');
-    key_bytes (&key, scope, RETRIES_SCOPE_SIZE);
+    key_bytes (&key, scope, size);
     return key;
+}
+
+static store_key_t
+s_sized_age_key (const uint8_t *scope, size_t size, int64_t at_ms)
+{
+    store_key_t key = { 0 };
+    key_byte (&key, 't');
+    key_up (&key, (uint64_t) at_ms);
+    key_bytes (&key, scope, size);
+    return key;
+}
+
+static store_key_t
+s_key (const uint8_t scope [RETRIES_SCOPE_SIZE])
+{
+    return s_sized_key (scope, RETRIES_SCOPE_SIZE);
 }
 
 static store_key_t
 s_age_key (const uint8_t scope [RETRIES_SCOPE_SIZE], int64_t at_ms)
 {
-    store_key_t key = { 0 };
-    key_byte (&key, 't');
-    key_up (&key, (uint64_t) at_ms);
-    key_bytes (&key, scope, RETRIES_SCOPE_SIZE);
-    return key;
+    return s_sized_age_key (scope, RETRIES_SCOPE_SIZE, at_ms);
+}
+
+//  The oldest stand first.
+int
+retries_look (store_txn_t *txn, bool *ret_older, berth_error_t *err)
+{
+    store_key_t from = { 0 }, found;
+    key_byte (&from, 't');
+    int rc = store_raw_seek (txn, DB_KEYS, &from, &found, NULL, err);
+    *ret_older = rc == 0 && found.size == 9 + OLDER_SCOPE;
+    return rc < 0 ? -1 : 0;
+}
+
+static void
+s_bytes (const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE])
+{
+    if (scope->bytes)
+        memcpy (ret_bytes, scope->bytes, RETRIES_SCOPE_SIZE);
+    else
+        retry_scope (scope, ret_bytes);
+}
+
+//  The row under 'k', of any age: 0, 1 if there is none, or -1; and with which bytes it was found.
+static int
+s_find (store_txn_t *txn, const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE],
+        size_t *ret_size, berth_bytes_t *ret_value, berth_error_t *err)
+{
+    s_bytes (scope, ret_bytes);
+    *ret_size = RETRIES_SCOPE_SIZE;
+    store_key_t key = s_key (ret_bytes);
+    int rc = store_raw_get (txn, DB_KEYS, &key, ret_value, err);
+    if (rc <= 0 || !txn->store->older_keys)
+        return rc;
+    s_hash_scope (scope, ret_bytes, *ret_size = OLDER_SCOPE);
+    key = s_sized_key (ret_bytes, OLDER_SCOPE);
+    return store_raw_get (txn, DB_KEYS, &key, ret_value, err);
 }
 
 int
 retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_bytes_t body,
             int64_t now_ms, retry_t *ret_retry, berth_error_t *err)
 {
-    uint8_t bytes [RETRIES_SCOPE_SIZE];
-    retry_scope (scope, bytes);
-    store_key_t key = s_key (bytes);
+    uint8_t known [RETRIES_SCOPE_SIZE];
+    size_t size;
     berth_bytes_t value;
-    int rc = store_raw_get (txn, DB_KEYS, &key, &value, err);
+    int rc = s_find (txn, scope, known, &size, &value, err);
     if (rc)
         return rc;
     int64_t at_ms;
@@ -78,7 +151,7 @@ retry_find (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_
                            scope->type);
     berth_bytes_t rest = { value.data + HEAD, value.size - HEAD };
     if (!rest.size) {
-        store_key_t by_age = s_age_key (bytes, at_ms);
+        store_key_t by_age = s_sized_age_key (known, size, at_ms);
         rc = store_raw_get (txn, DB_KEYS, &by_age, &rest, err);
         if (rc || !rest.size)
             return rc < 0 ? -1 : berth_fail (err, BERTH_INTERNAL, "a key of the store cannot be read");
@@ -104,14 +177,17 @@ s_sweep (store_txn_t *txn, int64_t now_ms, bool many, size_t most, size_t *ret_c
     int rc = mdb_cursor_open (txn->txn, store_dbi (txn, DB_KEYS), &cursor);
     if (rc)
         return store_fail (err, rc, "forgetting keys");
-    uint8_t gone [SWEEP_MOST][9 + RETRIES_SCOPE_SIZE];
+    struct {
+        uint8_t data [9 + RETRIES_SCOPE_SIZE];
+        size_t size;
+    } gone [SWEEP_MOST];
     size_t count = 0;
     store_key_t from = { 0 };
     key_byte (&from, 't');
     MDB_val at = { from.size, from.data }, value;
     *ret_oldest_ms = INT64_MAX;
     rc = mdb_cursor_get (cursor, &at, &value, MDB_SET_RANGE);
-    while (rc == 0 && at.mv_size == sizeof gone [0]) {
+    while (rc == 0 && (at.mv_size == sizeof gone [0].data || at.mv_size == 9 + OLDER_SCOPE)) {
         const uint8_t *data = at.mv_data;
         uint64_t at_ms = 0;
         for (int index = 1; index <= 8; index++)
@@ -120,15 +196,14 @@ s_sweep (store_txn_t *txn, int64_t now_ms, bool many, size_t most, size_t *ret_c
             *ret_oldest_ms = (int64_t) at_ms;
             break;
         }
-        memcpy (gone [count++], data, sizeof gone [0]);
+        memcpy (gone [count].data, data, at.mv_size);
+        gone [count++].size = at.mv_size;
         rc = mdb_cursor_get (cursor, &at, &value, MDB_NEXT);
     }
     mdb_cursor_close (cursor);
     for (size_t index = 0; index < count; index++) {
-        store_key_t key = { 0 }, by_age = { 0 };
-        key_byte (&key, 'k');
-        key_bytes (&key, gone [index] + 9, RETRIES_SCOPE_SIZE);
-        key_bytes (&by_age, gone [index], sizeof gone [index]);
+        store_key_t key = s_sized_key (gone [index].data + 9, gone [index].size - 9), by_age = { 0 };
+        key_bytes (&by_age, gone [index].data, gone [index].size);
         if (store_raw_del (txn, DB_KEYS, &by_age, err) || store_raw_del (txn, DB_KEYS, &key, err))
             return -1;
     }
@@ -188,7 +263,7 @@ retry_put (store_txn_t *txn, arena_t *arena, const retry_scope_t *scope, berth_b
     *value = retry->subject ? KIND_SUBJECT : text ? KIND_ROW : KIND_REPLY;
     if (size)
         memcpy (value + 1, rest, size);
-    retry_scope (scope, bytes);
+    s_bytes (scope, bytes);
     store_key_t key = s_key (bytes), by_age = s_age_key (bytes, now_ms);
     return s_forget_age (txn, bytes, err)
         || s_make_room (txn, now_ms, err)

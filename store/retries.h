@@ -12,10 +12,11 @@
 #include "error.h"
 #include "store.h"
 
-enum { RETRIES_KEPT_MS = 86400000, RETRIES_SCOPE_SIZE = 32 };
+enum { RETRIES_KEPT_MS = 86400000, RETRIES_SCOPE_SIZE = 48 };
 
 typedef struct {
     const char *principal, *company, *type, *key;
+    const uint8_t *bytes;           //  If they are known; NULL: they are made when they are needed
 } retry_scope_t;
 
 //  What is remembered, one of three.
@@ -25,7 +26,8 @@ typedef struct {
     const char *row;                //  Id of the row that the answer was about: it was too large
 } retry_t;
 
-//  Its bytes, as they stand in keys and letters.
+//  Its bytes, as they stand in keys and letters. Keys of one client whose texts sort by time are
+//  neighbours.
 void retry_scope (const retry_scope_t *scope, uint8_t ret_bytes [RETRIES_SCOPE_SIZE]);
 
 //  What is remembered: 0, 1 if nothing is, or -1: conflict (another body under the same key),

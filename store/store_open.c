@@ -212,7 +212,8 @@ s_identify (store_t *self, berth_error_t *err)
     if (store_raw_get (txn, DB_META, &key, &install, err) || install.size != 36)
         return berth_fail (err, BERTH_INTERNAL, "the store in %s has no install id", self->folder);
     memcpy (self->install, install.data, 36);
-    return s_settle_epoch (self, txn, err) || store_commit (&txn, err) ? -1 : 0;
+    return retries_look (txn, &self->older_keys, err) || s_settle_epoch (self, txn, err)
+        || store_commit (&txn, err) ? -1 : 0;
 }
 
 int

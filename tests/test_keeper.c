@@ -241,7 +241,7 @@ test_keys_go (void **state)
     store_txn_t *txn;
     stage->actor = keeper_kit (self->keeper);
     stage->now_ms = 1700000000000;
-    const retry_scope_t old = { "p", "acme", "t", "old" }, young = { "p", "acme", "t", "young" };
+    const retry_scope_t old = { "p", "acme", "t", "old", NULL }, young = { "p", "acme", "t", "young", NULL };
     retry_t retry = { .subject = "x" };
     int64_t old_ms = stage->now_ms - RETRIES_KEPT_MS - 1, young_ms = stage->now_ms;
     assert_ok (store_begin (stage->store, &txn, &err), err);

@@ -3,7 +3,9 @@
 #include "fixture.h"
 
 #include "retries.h"
+#include "store_lmdb.h"
 
+#include <sodium.h>
 #include <stdio.h>
 
 typedef struct {
@@ -39,7 +41,7 @@ s_teardown (void **state)
     return 0;
 }
 
-static const retry_scope_t s_scope = { "p", "acme", "lease.acquire", "k" };
+static const retry_scope_t s_scope = { "p", "acme", "lease.acquire", "k", NULL };
 static const int64_t s_now = 1700000000000;
 
 static void
@@ -88,9 +90,9 @@ test_scopes (void **state)
 {
     scene_t *self = *state;
     static const retry_scope_t others [] = {
-        { "q", "acme", "lease.acquire", "k" }, { "p", "other", "lease.acquire", "k" },
-        { "p", "acme", "run.acquire", "k" }, { "p", "acme", "lease.acquire", "l" },
-        { "pa", "cme", "lease.acquire", "k" }, { "p", NULL, "lease.acquire", "k" },
+        { "q", "acme", "lease.acquire", "k", NULL }, { "p", "other", "lease.acquire", "k", NULL },
+        { "p", "acme", "run.acquire", "k", NULL }, { "p", "acme", "lease.acquire", "l", NULL },
+        { "pa", "cme", "lease.acquire", "k", NULL }, { "p", NULL, "lease.acquire", "k", NULL },
     };
     retry_t retry;
     s_put (self, &s_scope, "ask", "subject", NULL, s_now);
@@ -154,15 +156,15 @@ test_most (void **state)
     store_set_keys_max (self->store, 5);
     for (int index = 0; index < 20; index++) {
         snprintf (name, sizeof name, "k%d", index);
-        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name, NULL }, "ask", "x", NULL, s_now + index);
     }
     int kept = 0;
     for (int index = 0; index < 20; index++) {
         snprintf (name, sizeof name, "k%d", index);
-        kept += s_find (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", s_now + 20, &retry) == 0;
+        kept += s_find (self, &(retry_scope_t) { "p", "acme", "t", name, NULL }, "ask", s_now + 20, &retry) == 0;
     }
     assert_in_range (kept, 1, 6);
-    assert_int_equal (s_find (self, &(retry_scope_t) { "p", "acme", "t", "k19" }, "ask", s_now + 20, &retry), 0);
+    assert_int_equal (s_find (self, &(retry_scope_t) { "p", "acme", "t", "k19", NULL }, "ask", s_now + 20, &retry), 0);
 }
 
 //  A day; then it may be used anew, and is kept a day from there on.
@@ -181,7 +183,7 @@ test_age (void **state)
     for (int index = 0; index < 16; index++) {
         char name [16];
         snprintf (name, sizeof name, "k%d", index);
-        const retry_scope_t other = { "p", "acme", "lease.acquire", name };
+        const retry_scope_t other = { "p", "acme", "lease.acquire", name, NULL };
         s_put (self, &other, "ask", "x", NULL, later_ms + index);
     }
     assert_int_equal (s_find (self, &s_scope, "ask", later_ms + 16, &retry), 0);
@@ -197,13 +199,13 @@ test_old_ones_are_forgotten (void **state)
     retry_t retry;
     for (int index = 0; index < 8; index++) {
         snprintf (name, sizeof name, "k%d", index);
-        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name, NULL }, "ask", "x", NULL, s_now + index);
     }
     //  Found by a clock that was set back: only what was swept is gone.
     s_put (self, &s_scope, "ask", "x", NULL, s_now + RETRIES_KEPT_MS + 2);
     for (int index = 0; index < 8; index++) {
         snprintf (name, sizeof name, "k%d", index);
-        const retry_scope_t scope = { "p", "acme", "t", name };
+        const retry_scope_t scope = { "p", "acme", "t", name, NULL };
         int rc = retry_find (self->txn, self->arena, &scope, BYTES_OF ("ask"), s_now, &retry, &err);
         assert_int_equal (rc, index < 2 ? 1 : 0);
     }
@@ -218,7 +220,7 @@ test_trim (void **state)
     char name [16];
     for (int index = 0; index < 9; index++) {
         snprintf (name, sizeof name, "k%d", index);
-        s_put (self, &(retry_scope_t) { "p", "acme", "t", name }, "ask", "x", NULL, s_now + index);
+        s_put (self, &(retry_scope_t) { "p", "acme", "t", name, NULL }, "ask", "x", NULL, s_now + index);
     }
     size_t removed;
     int64_t oldest_ms, then_ms = s_now + RETRIES_KEPT_MS + 7;
@@ -233,13 +235,82 @@ test_trim (void **state)
     assert_true (oldest_ms == INT64_MAX);
 }
 
+//  Keys that grow with time lie together under 'k', whoever else asks in between.
+static void
+test_neighbours (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    uint8_t before [RETRIES_SCOPE_SIZE] = { 0 }, scope [RETRIES_SCOPE_SIZE], other [RETRIES_SCOPE_SIZE];
+    char name [40];
+    for (int index = 0; index < 300; index++) {
+        snprintf (name, sizeof name, "0190163d-%04x-7abc-8def-%d", index, 7 * index % 10);
+        const retry_scope_t ours = { "p", "acme", "lease.acquire", name, NULL };
+        const retry_scope_t foreign = { "q", "acme", "lease.acquire", name, NULL };
+        retry_scope (&ours, scope);
+        retry_scope (&foreign, other);
+        assert_true (index == 0 || memcmp (before, scope, sizeof scope) < 0);
+        assert_memory_not_equal (scope, other, 8);
+        memcpy (before, scope, sizeof scope);
+        s_put (self, &ours, "ask", name, NULL, s_now);
+        s_put (self, &foreign, "ask", "foreign", NULL, s_now);
+    }
+    //  What stands in front does not tell two keys apart: the hash behind it does.
+    retry_t retry;
+    const retry_scope_t longer = { "p", "acme", "lease.acquire", "0190163d-0000-7abc-8def-0-longer", NULL };
+    assert_int_equal (s_find (self, &longer, "ask", s_now, &retry), 1);
+    const retry_scope_t first = { "p", "acme", "lease.acquire", "0190163d-0000-7abc-8def-0", NULL };
+    assert_int_equal (s_find (self, &first, "ask", s_now, &retry), 0);
+    assert_string_equal (retry.subject, "0190163d-0000-7abc-8def-0");
+    assert_ok (store_commit (&self->txn, &err), err);
+    assert_ok (store_begin (self->store, &self->txn, &err), err);
+}
+
+//  What an earlier version remembered, all of it under a hash: found, and swept, with what came since.
+static void
+test_older_form (void **state)
+{
+    scene_t *self = *state;
+    berth_error_t err = { 0 };
+    uint8_t hash [32], body [16], head [24];
+    static const char all [] = "p\0acme\0lease.acquire\0k";
+    crypto_generichash (hash, sizeof hash, (const uint8_t *) all, sizeof all, NULL, 0);
+    crypto_generichash (body, sizeof body, (const uint8_t *) "ask", 3, NULL, 0);
+    memcpy (head, &s_now, 8);
+    memcpy (head + 8, body, sizeof body);
+    store_key_t key = { 0 }, by_age = { 0 };
+    key_byte (&key, 'k');
+    key_bytes (&key, hash, sizeof hash);
+    key_byte (&by_age, 't');
+    key_up (&by_age, (uint64_t) s_now);
+    key_bytes (&by_age, hash, sizeof hash);
+    assert_ok (store_raw_put (self->txn, DB_KEYS, &key, (berth_bytes_t) { head, sizeof head }, &err), err);
+    assert_ok (store_raw_put (self->txn, DB_KEYS, &by_age, BYTES_OF ("\x01" "answer"), &err), err);
+    assert_ok (store_commit (&self->txn, &err), err);
+    store_destroy (&self->store);
+    assert_ok (store_open (self->folder, 64 << 20, &self->store, &err), err);
+    assert_ok (store_begin (self->store, &self->txn, &err), err);
+
+    retry_t retry;
+    s_put (self, &(retry_scope_t) { "p", "acme", "lease.acquire", "new", NULL }, "ask", NULL, "reply", s_now + 1);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now + 2, &retry), 0);
+    assert_bytes (retry.reply, BYTES_OF ("answer"));
+    assert_int_equal (s_find (self, &s_scope, "another", s_now, &retry), -1);
+    size_t removed;
+    int64_t oldest_ms;
+    assert_ok (retries_trim (self->txn, s_now + RETRIES_KEPT_MS + 1, 9, &removed, &oldest_ms, &err), err);
+    assert_int_equal (removed, 1);
+    assert_int_equal (oldest_ms, s_now + 1);
+    assert_int_equal (s_find (self, &s_scope, "ask", s_now, &retry), 1);
+}
+
 int
 main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_remembers), TEST (test_scopes), TEST (test_large_replies), TEST (test_settle), TEST (test_most),
-        TEST (test_age), TEST (test_old_ones_are_forgotten), TEST (test_trim),
+        TEST (test_age), TEST (test_old_ones_are_forgotten), TEST (test_trim), TEST (test_neighbours), TEST (test_older_form),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 #include <sys/prctl.h>
 #include <zmq.h>
 
-enum { BATCH_MAX = 256, LEASE = 660, ACTIVITY = 350, REPLY = 700 };
+enum { BATCH_MAX = 256, LEASE = 660, ACTIVITY = 350, HEAD = 24, REPLY = 700 };
 enum { LEASES, INDEX, LOG, HEADS, KEYS, TABLES };
 
 typedef struct {
@@ -70,10 +70,12 @@ s_write (MDB_txn *txn, const asked_t *ask)
     snprintf (key, sizeof key, "bench-company%016lx", (unsigned long) seq);
     s_put (txn, s_tables [HEADS], key, 16);
     if (ask->key) {
-        snprintf (key, sizeof key, "k%08lx-operator-bench-company", (unsigned long) (seq * 2654435761u));
+        snprintf (key, sizeof key, "kcompany-%s%016lx", id, (unsigned long) (seq * 0x9e3779b97f4a7c15u));
+        s_put (txn, s_tables [KEYS], key, HEAD);
+        key [0] = 't';
+        snprintf (key + 1, sizeof key - 1, "%08lx%s%016lx", (unsigned long) (seq / 32), id,
+                  (unsigned long) (seq * 0x9e3779b97f4a7c15u));
         s_put (txn, s_tables [KEYS], key, REPLY);
-        snprintf (key, sizeof key, "t%016lx", (unsigned long) seq);
-        s_put (txn, s_tables [KEYS], key, 0);
     }
 }
 
