@@ -325,6 +325,10 @@ s_control (const batch_t *batch, const incoming_t *incoming, size_t count)
         handler_fn *handler = cancel ? self->spec.cancel : self->spec.credit;
         berth_error_t err = { 0 };
         request_t req = batch_request (batch, letter);
+        if (cancel && self->spec.cancel_expires) {
+            waiters_cancel (self->waiters, letter->ticket);
+            continue;
+        }
         bool waited = cancel && waiters_forget (self->waiters, letter->ticket);
         if (handler)
             (void) handler (self->self, &req, NULL, self->effects, &err);

@@ -61,6 +61,8 @@ typedef struct {
     //  A client went away or cancelled, or gave credit to a request of ours that streams; not in a
     //  transaction (txn is NULL). NULL: the actor has no streams.
     handler_fn *credit, *cancel;
+    //  Who went away or cancelled while it waited is handed to `expired`, with letter->cancelled.
+    bool cancel_expires;
     //  A retry (same idempotency key) of a request that waited for req->subject: answer it from its
     //  row, or let it wait again. NULL: the handler itself bears repeating, and is run again.
     handler_fn *rejoin;

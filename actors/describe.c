@@ -146,6 +146,7 @@ describe_bus (arena_t *arena, bus_description_t *ret_description)
     s_add_schema (schemas, &error_body_schema);
     s_add_schema (schemas, &stream_chunk_schema);
     s_add_schema (schemas, &workspace_progress_schema);
+    s_add_schema (schemas, &lease_waiting_schema);
     s_add_schema (schemas, &activity_schema);
     bus_description_t self = { .protocol = 1 };
     self.roles = s_roles (~0u, arena);

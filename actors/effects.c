@@ -283,7 +283,7 @@ effects_work (effects_t *self, arena_t *arena, actor_code_t to, const char *prov
     letter->roles = ROLE_INTERNAL;
     letter->ticket = 0;
     letter->key [0] = 0;
-    letter->streams = false;
+    letter->streams = letter->cancelled = false;
     letter->credit = 0;
     letter->deadline_ms = deadline_ms;
     snprintf (letter->subject, sizeof letter->subject, "%s", subject);

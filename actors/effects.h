@@ -149,6 +149,9 @@ int64_t waiters_next (const waiters_t *self);
 
 //  Forgets a client's request (it went away); how many.
 size_t waiters_forget (waiters_t *self, uint64_t ticket);
+
+//  Marks it as cancelled instead: its deadline has passed.
+void waiters_cancel (waiters_t *self, uint64_t ticket);
 size_t waiters_count (const waiters_t *self);
 
 #endif

@@ -204,7 +204,7 @@ static exec_link_t *
 s_get (execs_t *self, const char *lease, const char *socket, uint64_t generation)
 {
     exec_link_t **bucket = s_bucket (self, lease), *link = *bucket;
-    while (link && strcmp (link->lease, lease))
+    while (link && (strcmp (link->lease, lease) || link->generation != generation))
         link = link->next;
     if (link)
         return link;

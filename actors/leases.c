@@ -88,22 +88,32 @@ leases_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     (void) me;
     const lease_ref_t *ask = req->body;
     lease_t lease;
-    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err))
+    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err)
+        || leases_queue_position (txn, &lease, err))
         return -1;
     effects_reply (fx, req, &lease_schema, &lease);
     return 0;
 }
 
+typedef struct {
+    const lease_list_t *ask;
+    store_txn_t *txn;
+} wanted_t;
+
 static bool
 s_wants (void *context, void *row)
 {
-    const lease_list_t *ask = context;
-    const lease_t *lease = row;
-    return strcmp (lease->company, ask->company) == 0
+    const wanted_t *wanted = context;
+    const lease_list_t *ask = wanted->ask;
+    lease_t *lease = row;
+    bool wants = strcmp (lease->company, ask->company) == 0
         && (!ask->env || strcmp (lease->env, ask->env) == 0)
         && (!ask->run || (lease->run && strcmp (lease->run, ask->run) == 0))
         && (!ask->status || lease->status == ask->status)
         && (!ask->state || lease->state == ask->state);
+    if (wants)
+        (void) leases_queue_position (wanted->txn, lease, NULL);    //  Shown as far as it is known
+    return wants;
 }
 
 int
@@ -111,10 +121,11 @@ leases_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
 {
     (void) me;
     const lease_list_t *ask = req->body;
+    wanted_t wanted = { ask, txn };
     page_ask_t walk = {
         .index = ask->run ? INDEX_LEASE_BY_RUN : ask->env ? INDEX_LEASE_BY_ENVIRONMENT
                                                          : INDEX_LEASE_LIST,
-        .cursor = ask->cursor, .limit = ask->limit, .schema = &lease_schema, .wants = s_wants, .context = (void *) ask,
+        .cursor = ask->cursor, .limit = ask->limit, .schema = &lease_schema, .wants = s_wants, .context = &wanted,
     };
     if (ask->env && !ask->run)
         key_id (&walk.prefix, ask->env);
@@ -276,7 +287,7 @@ leases_new (const context_t *context, berth_error_t *err)
     self->next_ms = 0;              //  The first tick finds out
     static const actor_spec_t spec = {
         .code = ACTOR_LEASES, .handlers = s_handlers, .tick = leases_tick, .next_ms = s_next_ms,
-        .expired = leases_expired_wait, .rejoin = leases_rejoin, .fd = -1, .start = leases_start,
+        .expired = leases_expired_wait, .cancel_expires = true, .rejoin = leases_rejoin, .fd = -1, .start = leases_start,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;

@@ -22,6 +22,9 @@ enum {
     LEASES_RETRY_MAX_MS = 300000,           //  doubling to this,
     LEASES_JITTER_PERCENT = 25,             //  so much sooner or later
     LEASES_REUSE_MAX = 16,                  //  Kept places looked at by one acquire
+    LEASES_QUEUE_MAX = BERTH_QUEUE_MAX,     //  Leases that wait for one workspace
+    LEASES_QUEUE_MS = 86400000,             //  They do so for at most a day,
+    LEASES_QUEUE_RETRY_MS = 5000,           //  and where the next may not have it, that is looked at again
     LEASES_TICK_MAX = 256                   //  Leases looked at in one tick
 };
 

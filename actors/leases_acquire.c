@@ -117,48 +117,6 @@ s_grant (const lease_acquire_t *ask, const environment_policy_t *policy, lease_t
     return 0;
 }
 
-//  No two unsettled leases of one environment and workspace, unless the workspace allows it.
-static int
-s_exclusive (const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
-             const environment_policy_t *policy, berth_error_t *err)
-{
-    if (!ask->workspace || PLANTED ("two-holders"))
-        return 0;
-    concurrency_t concurrency = policy && policy->concurrency ? policy->concurrency
-                                                              : concurrency_EXCLUSIVE;
-    workspace_t workspace;
-    berth_error_t unknown = { 0 };
-    if (workspace_get (txn, req->arena, ask->workspace, &workspace, &unknown) == 0) {
-        if (company_check (ask->company, workspace.company, "workspace", ask->workspace, err))
-            return -1;
-        if (workspace.concurrency)
-            concurrency = workspace.concurrency;
-    }
-    else if (unknown.code != BERTH_NOT_FOUND) {
-        *err = unknown;
-        return -1;
-    }
-    if (concurrency == concurrency_ALLOW)
-        return 0;
-    store_key_t prefix = { 0 };
-    key_id (&prefix, ask->env);
-    key_id (&prefix, ask->workspace);
-    store_walk_t walk;
-    lease_t holder;
-    if (walk_begin (&walk, txn, INDEX_LEASE_BY_WORKSPACE, &prefix, NULL, err))
-        return -1;
-    int rc = walk_next (&walk, req->arena, &holder, err);
-    walk_end (&walk);
-    if (rc)
-        return rc < 0 ? -1 : 0;
-    berth_error_set (err->lease_id, sizeof err->lease_id, "%s", holder.id);
-    berth_error_set (err->remedy, sizeof err->remedy,
-                     "release lease %s, or set the workspace's concurrency to allow", holder.id);
-    return berth_fail (err, BERTH_CONFLICT, "workspace '%s' is held by lease '%s'%s%s",
-                       ask->workspace, holder.id, holder.run ? " of run " : "",
-                       holder.run ? holder.run : "");
-}
-
 static berth_bytes_t
 s_metadata (const lease_acquire_t *ask, const environment_t *env, berth_bytes_t config,
             arena_t *arena)
@@ -222,18 +180,18 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     if (known < 0)
         return -1;
     if (known == 0) {
-        if (earlier.state == lease_state_ACTIVE)
+        if (earlier.state == lease_state_ACTIVE) {
             effects_reply (fx, req, &lease_schema, &earlier);
-        else
-            effects_wait (fx, req, lease_subject (req->arena, earlier.id, "active"));
-        return 0;
+            return 0;
+        }
+        effects_wait (fx, req, lease_subject (req->arena, earlier.id, "active"));
+        return leases_queue_tell (req, txn, fx, &earlier, err);
     }
     environment_t env;
     const provider_t *provider;
     if (s_environment (self, req, txn, ask, &env, &provider, err)
         || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err)
         || leases_admit (self, req, txn, provider->name, env.id, err)
-        || s_exclusive (req, txn, ask, env.policy, err)
         || lease_room (req, txn, ask->company, err))
         return -1;
     lease_t lease = {
@@ -246,45 +204,59 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
         .metadata = s_metadata (ask, &env, env.config, req->arena),
     };
-    if (store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
+    int queued = leases_exclusive (req, txn, &lease, err);
+    if (queued < 0 || store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
         return -1;
     lease.generation = store_next_generation (txn);
-    lease_deadline (self, req, &lease, lease.max_ms);
+    bool waits = !berth_has (lease_acquire, ask, wait) || ask->wait;
+    int64_t client_ms = waits && !ask->detach && req->letter->deadline_ms
+        ? req->letter->deadline_ms - req->mono_ms : 0;
+    if (queued ? leases_queue_join (self, req, txn, fx, &lease, client_ms, err)
+               : leases_begin (self, req, txn, fx, provider, &lease, err))
+        return -1;
+    if (waits && lease.state == lease_state_PENDING) {
+        effects_wait (fx, req, lease_subject (req->arena, lease.id, ask->detach ? "active/detached"
+                                                                                : "active"));
+        return leases_queue_tell (req, txn, fx, &lease, err);
+    }
+    if (leases_queue_position (txn, &lease, err))
+        return -1;
+    effects_reply (fx, req, &lease_schema, &lease);
+    return 0;
+}
 
+int
+leases_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+              const provider_t *provider, lease_t *lease, berth_error_t *err)
+{
+    lease->queued_at = 0;
+    lease_deadline (self, req, lease, lease->max_ms);
     if (provider->opens_nothing) {
-        place_open_t open = s_place_open (&lease);
+        place_open_t open = s_place_open (lease);
         place_opened_t place = { 0 };
         if (provider->foresee
             && provider->foresee (&open, id_new (req), req->arena, &place, err))
             return -1;
-        s_take_place (self, req, &lease, &place);
-        lease.place = place_state_ABSENT;
-        lease.state = lease_state_ACTIVE;
-        lease_begun (self, req, &lease);
-        if (lease_save (self, req, txn, &lease, ACTION_LEASE_ACQUIRED, err))
-            return -1;
-        effects_reply (fx, req, &lease_schema, &lease);
-        return 0;
+        s_take_place (self, req, lease, &place);
+        lease->place = place_state_ABSENT;
+        lease->state = lease_state_ACTIVE;
+        lease_begun (self, req, lease);
+        return lease_save (self, req, txn, lease, ACTION_LEASE_ACQUIRED, err);
     }
-    lease.place = place_state_OPENING;
-    if (leases_reuse (self, req, txn, fx, &lease, err))
+    lease->place = place_state_OPENING;
+    if (leases_reuse (self, req, txn, fx, lease, err))
         return -1;
     if (!PLANTED ("place-before-row")
-        && lease_save (self, req, txn, &lease, ACTION_LEASE_PENDING, err))
+        && lease_save (self, req, txn, lease, ACTION_LEASE_PENDING, err))
         return -1;
-    leases_send_open (req, fx, &lease, lease_opening_step (&lease));
-    if (berth_has (lease_acquire, ask, wait) && !ask->wait)
-        effects_reply (fx, req, &lease_schema, &lease);
-    else
-        effects_wait (fx, req, lease_subject (req->arena, lease.id, ask->detach ? "active/detached"
-                                                                                : "active"));
+    leases_send_open (req, fx, lease, lease_opening_step (lease));
     return 0;
 }
 
 //  ---- the provider's answers
 
-static void
-s_settle_active (const request_t *req, effects_t *fx, const lease_t *lease)
+void
+leases_settle_active (const request_t *req, effects_t *fx, const lease_t *lease)
 {
     effects_settle (fx, req->arena, lease_subject (req->arena, lease->id, "active"), &lease_schema,
                     lease);
@@ -349,7 +321,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         lease_begun (self, req, lease);
         if (lease_save (self, req, txn, lease, ACTION_LEASE_ACQUIRED, err))
             return -1;
-        s_settle_active (req, fx, lease);
+        leases_settle_active (req, fx, lease);
         return 0;
     }
     if (s_uncertain (why.code)) {
@@ -366,7 +338,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
             return -1;
     }
     leases_settle_refused (req, fx, lease, &why);
-    return 0;
+    return lease_settled (lease->state) ? leases_queue_next (self, req, txn, fx, lease, err) : 0;
 }
 
 //  ---- places that are opened when they are first needed (driver local)
@@ -454,6 +426,22 @@ leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, l
 
 //  ---- a client's deadline
 
+//  It went away, or cancelled. What waits in a queue does not wait for nobody; what was opening goes on.
+static int
+s_cancelled (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
+             bool undo, berth_error_t *err)
+{
+    bool leaves = undo && lease->queued_at;
+    berth_error_t why = { 0 };
+    berth_error_set (why.lease_id, sizeof why.lease_id, "%s", lease->id);
+    (void) berth_fail (&why, BERTH_CONFLICT, leaves
+                       ? "its client cancelled: the lease left the queue"
+                       : "its client cancelled the stream; what was asked goes on");
+    effects_fail (fx, req, &why);
+    return leaves ? leases_queue_leave (self, req, txn, fx, lease, "failed", "its client went away",
+                                        err) : 0;
+}
+
 int
 leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
                      berth_error_t *err)
@@ -472,6 +460,8 @@ leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t
                  && (lease.state == lease_state_PENDING || lease.state == lease_state_ACTIVE)
                  && !waiters_any (waiters, req->subject)
                  && !waiters_any (waiters, lease_subject (req->arena, id, "active/detached"));
+        if (req->letter->cancelled)
+            return s_cancelled (self, req, txn, fx, &lease, undo, err);
         if (undo && leases_begin_release (self, req, txn, fx, &lease, "failed",
                                           "the deadline of its client passed", err))
             return -1;
@@ -517,9 +507,11 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
     //  It was refused and nothing was opened: the same key may try again.
     if (lease.state == lease_state_FAILED && !lease.provider_lease)
         return leases_acquire (me, req, txn, fx, err);
-    if (lease.state == lease_state_PENDING)
+    if (lease.state == lease_state_PENDING) {
         effects_wait (fx, req, req->subject);
-    else if (lease.state == lease_state_ACTIVE || !lease.failure)
+        return leases_queue_tell (req, txn, fx, &lease, err);
+    }
+    if (lease.state == lease_state_ACTIVE || !lease.failure)
         effects_reply (fx, req, &lease_schema, &lease);
     else {
         berth_error_set (err->lease_id, sizeof err->lease_id, "%s", id);

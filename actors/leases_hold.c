@@ -91,8 +91,8 @@ leases_drain (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
 int
 leases_undrain (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) me;
     const bus_drain_t *ask = req->body;
+    leases_queue_due (me, req->mono_ms);
     return s_end (req, txn, fx, NULL, ask->reason, err);
 }
 
@@ -118,6 +118,7 @@ int
 leases_unpause (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     const provider_pause_t *ask = req->body;
+    leases_queue_due (me, req->mono_ms);
     return s_provider (me, ask->provider, err)
         || s_end (req, txn, fx, ask->provider, ask->reason, err) ? -1 : 0;
 }

@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "ids.h"
 #include "leases.h"
+#include "provider.h"
 #include "states.h"
 
 #define LEASES_MAGIC 0x1ea5e001u
@@ -41,6 +42,7 @@ struct leases {
     int64_t next_ms;                //  When the next tick is due, monotonic; never too late
     arena_t *rows;                  //  Of one row at a time, where there are many
     struct taken_up *found;         //  What the start found and has not been taken up yet
+    int64_t queue_ms;               //  When to look at queues that nobody's release moves on
     int64_t forget_ms;              //  When to look for settled leases that may go
     char forget_after [128];        //  Behind which of them; "" for the oldest
     sweep_turn_t sweeps [LEASES_SWEEPS];    //  By the provider's index
@@ -83,6 +85,12 @@ int leases_resumed (leases_t *self, const request_t *req, const step_done_t *don
 //  Answers all who wait for the lease's place to be open: it will not be.
 void leases_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease,
                             berth_error_t *why);
+//  And the other end: it is.
+void leases_settle_active (const request_t *req, effects_t *fx, const lease_t *lease);
+//  A lease that was made, or waited long enough, gets its place: its row, one entry, and the provider
+//  is asked, unless that opens nothing: then it is active.
+int leases_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  const provider_t *provider, lease_t *lease, berth_error_t *err);
 //  Asks the provider to open (or, with a step of "resume", to take up) the place of a lease.
 void leases_send_open (const request_t *req, effects_t *fx, const lease_t *lease, const char *step);
 
@@ -96,6 +104,47 @@ int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn
                           lease_t *lease, const char *status, const char *failure,
                           berth_error_t *err);
 void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
+//  Whatever it is, it goes, with its place; one that is on its way already stays there.
+int leases_give_back (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                      const char *id, const char *failure, berth_error_t *err);
+//  A lease has settled, or cannot yet: whoever waits for it, or for its run, is answered, and the queue
+//  of its workspace moves on.
+int leases_settle (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                   const lease_t *lease, berth_error_t *err);
+
+//  ---- leases_queue.c
+
+//  A workspace of an environment, as far as new leases on it are concerned.
+typedef struct {
+    concurrency_t concurrency;      //  How many it takes at a time
+    const char *holder;             //  Who has it; NULL: nobody, or it takes any number
+    const char *run;                //  Of the holder, or NULL
+    uint64_t queued;                //  How many wait
+} unit_t;
+int leases_unit (const request_t *req, store_txn_t *txn, const lease_t *lease, unit_t *ret_unit,
+                 berth_error_t *err);
+//  May this lease, which is not written yet, have its workspace? 0: now; 1: when it is its turn.
+//  Errors: conflict (it is held), busy (too many wait), not_found.
+int leases_exclusive (const request_t *req, store_txn_t *txn, const lease_t *lease,
+                      berth_error_t *err);
+//  Writes a lease as one that waits; client_ms: how long whoever asks does, 0 for any time.
+int leases_queue_join (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                       lease_t *lease, int64_t client_ms, berth_error_t *err);
+//  One that waits does so no longer: nothing was opened.
+int leases_queue_leave (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                        lease_t *lease, const char *status, const char *failure, berth_error_t *err);
+//  What this lease had is free, as far as it is: the next get it.
+int leases_queue_next (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                       const lease_t *left, berth_error_t *err);
+//  The same for all queues, when that is due: at a start, and where the next could not have it.
+int leases_queue_tick (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                       berth_error_t *err);
+void leases_queue_due (leases_t *self, int64_t mono_ms);
+//  Fills queuePosition of one that waits: never of a row that is written.
+int leases_queue_position (store_txn_t *txn, lease_t *lease, berth_error_t *err);
+//  Tells a request that streams how far its lease is.
+int leases_queue_tell (const request_t *req, store_txn_t *txn, effects_t *fx, const lease_t *lease,
+                       berth_error_t *err);
 
 //  ---- leases_hold.c
 handler_fn leases_drain, leases_undrain, leases_pause, leases_unpause;

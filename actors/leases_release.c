@@ -110,10 +110,9 @@ s_run_subject (arena_t *arena, const char *company, const char *run)
     return arena_printf (arena, "%s/%s", company, run);
 }
 
-//  A lease has settled: whoever waits for it, or for its run, is answered.
-static int
-s_settle (const request_t *req, store_txn_t *txn, effects_t *fx, const lease_t *lease,
-          berth_error_t *err)
+int
+leases_settle (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+               const lease_t *lease, berth_error_t *err)
 {
     const char *subject = lease_subject (req->arena, lease->id, "settled");
     if (lease->state == lease_state_CLEANUP) {
@@ -127,6 +126,8 @@ s_settle (const request_t *req, store_txn_t *txn, effects_t *fx, const lease_t *
     }
     else
         effects_settle (fx, req->arena, subject, &lease_schema, lease);
+    if (lease_settled (lease->state) && leases_queue_next (self, req, txn, fx, lease, err))
+        return -1;
     if (!lease->run)
         return 0;
     run_released_t result;
@@ -143,6 +144,8 @@ int
 leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
                       lease_t *lease, const char *status, const char *failure, berth_error_t *err)
 {
+    if (lease->queued_at)
+        return leases_queue_leave (self, req, txn, fx, lease, status, failure, err);
     lease->target = s_target (lease, status);
     if (failure)
         lease->failure = arena_string (req->arena, failure);
@@ -151,7 +154,7 @@ leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, ef
     bool open = lease->place == place_state_OPEN || lease->place == place_state_CLOSING;
     bool opening = lease->place == place_state_OPENING;
     if (!open && !opening)
-        return s_finish (self, req, txn, lease, err) || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+        return s_finish (self, req, txn, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     lease->cleanup = cleanup_status_PENDING;
     if (lease_move (lease, lease_state_RELEASING, err)
         || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASING, err))
@@ -206,7 +209,7 @@ s_abandon (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx
                            " opening", lease->id);
         leases_settle_refused (req, fx, lease, &why);
     }
-    return s_settle (req, txn, fx, lease, err);
+    return leases_settle (self, req, txn, fx, lease, err);
 }
 
 static int
@@ -244,7 +247,7 @@ leases_release (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     if (ask->abandon && s_may_abandon (req, err))
         return -1;
     bool answered = berth_has (lease_release, ask, wait) && !ask->wait;
-    if (ask->abandon && !lease_settled (lease.state)
+    if (ask->abandon && !lease_settled (lease.state) && !lease.queued_at
         && s_abandon (self, req, txn, fx, &lease, status, ask->failure, err))
         return -1;
     if (lease_settled (lease.state)) {
@@ -298,9 +301,12 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
     run_released_t nothing = { .released = { 0, arena_new_of (req->arena, lease_t) },
                                .errors = { 0, arena_new_of (req->arena, release_error_t) } };
     bool tried = false;
-    for (size_t index = 0; index < count; index++) {
-        if (lease_get (txn, req->arena, ids [index], &lease, err))
+    //  Those that wait in a queue first: what the others give back is not for them.
+    for (size_t index = 0; index < 2 * count; index++) {
+        if (lease_get (txn, req->arena, ids [index % count], &lease, err))
             return -1;
+        if (lease_settled (lease.state) || (lease.queued_at ? index >= count : index < count))
+            continue;
         if (lease.state == lease_state_CLEANUP) {
             leases_send_close (req, fx, &lease);
             tried = true;
@@ -324,40 +330,75 @@ leases_release_for_run (void *me, const request_t *req, store_txn_t *txn, effect
     return 0;
 }
 
-//  The environment is being deleted: at most LEASES_TICK_MAX of its leases at a time. Those that are
-//  releasing already need nobody.
+static bool
+s_on_its_way (const lease_t *lease)
+{
+    return lease_settled (lease->state) || lease->state == lease_state_RELEASING
+        || lease->state == lease_state_CLEANUP;
+}
+
+int
+leases_give_back (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  const char *id, const char *failure, berth_error_t *err)
+{
+    lease_t lease;
+    if (lease_get (txn, req->arena, id, &lease, err))
+        return -1;
+    if (lease_settled (lease.state) && lease.place == place_state_KEPT)
+        return leases_destroy_place (self, req, txn, fx, &lease, err);
+    if (s_on_its_way (&lease))
+        return 0;
+    if (lease.state == lease_state_RETAINED) {
+        lease.place = place_state_OPEN;
+        berth_put (lease, &lease, returned, true);
+    }
+    berth_put (lease, &lease, destroy, true);
+    return leases_begin_release (self, req, txn, fx, &lease, "released", failure, err);
+}
+
+//  Up to LEASES_TICK_MAX leases along an index, each given back: how many there were.
+static int
+s_give_back_some (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  store_index_t index, const char *env, const char **cursor, size_t *ret_count,
+                  berth_error_t *err)
+{
+    typedef struct { char text [BERTH_ID_SIZE]; } lease_name_t;
+    lease_name_t *ids = arena_array (req->arena, LEASES_TICK_MAX, lease_name_t);
+    store_key_t prefix = { 0 }, key;
+    store_walk_t walk;
+    size_t count = 0;
+    key_id (&prefix, env);
+    if (walk_begin (&walk, txn, index, &prefix, *cursor, err))
+        return -1;
+    int rc = 0;
+    while (count < LEASES_TICK_MAX && (rc = walk_next_key (&walk, &key, err)) == 0)
+        key_last_id (&key, ids [count++].text);
+    *cursor = walk_cursor (&walk, req->arena);
+    walk_end (&walk);
+    *ret_count = count;
+    for (size_t at = 0; rc >= 0 && at < count; at++)
+        if (leases_give_back (self, req, txn, fx, ids [at].text, "its environment was deleted", err))
+            return -1;
+    return rc < 0 ? -1 : 0;
+}
+
+//  The environment is being deleted: some of its leases at a time, from where the turn before ended,
+//  and behind them the places that were kept for others.
 int
 leases_release_environment (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
                             berth_error_t *err)
 {
-    leases_t *self = me;
-    const environment_ref_t *ask = req->body;
-    store_key_t prefix = { 0 };
-    key_id (&prefix, ask->id);
-    lease_t *leases = arena_array (req->arena, LEASES_TICK_MAX, lease_t);
-    size_t count = 0;
-    store_walk_t walk;
-    if (walk_begin (&walk, txn, INDEX_LEASE_BY_ENVIRONMENT, &prefix, NULL, err))
+    const environment_release_t *ask = req->body;
+    environment_released_t released = { .cursor = ask->cursor };
+    const char *first = NULL;
+    size_t live, kept = 0;
+    if (s_give_back_some (me, req, txn, fx, INDEX_LEASE_BY_WORKSPACE, ask->id, &released.cursor, &live,
+                          err)
+        || (live < LEASES_TICK_MAX
+            && s_give_back_some (me, req, txn, fx, INDEX_LEASE_KEPT_OF, ask->id, &first, &kept, err)))
         return -1;
-    int rc = 0;
-    while (count < LEASES_TICK_MAX && (rc = walk_next (&walk, req->arena, &leases [count], err)) == 0)
-        count += !lease_settled (leases [count].state)
-              && leases [count].state != lease_state_RELEASING
-              && leases [count].state != lease_state_CLEANUP;
-    walk_end (&walk);
-    if (rc < 0)
-        return -1;
-    for (size_t index = 0; index < count; index++) {
-        lease_t *lease = &leases [index];
-        if (lease->state == lease_state_RETAINED) {
-            lease->place = place_state_OPEN;
-            berth_put (lease, lease, returned, true);
-        }
-        if (leases_begin_release (self, req, txn, fx, lease, "released",
-                                  "its environment was deleted", err))
-            return -1;
-    }
-    environment_released_t released = { .count = count, .more = count == LEASES_TICK_MAX };
+    released.count = live + kept;
+    released.more = live == LEASES_TICK_MAX || kept == LEASES_TICK_MAX;
     effects_reply (fx, req, &environment_released_schema, &released);
     return 0;
 }
@@ -389,7 +430,7 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
     bool counted = strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
     if (done->ok) {
         lease->cleanup = counted ? cleanup_status_SUCCESS : cleanup_status_NONE;
-        return s_finish (self, req, txn, lease, err) || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+        return s_finish (self, req, txn, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     }
     berth_error_t why;
     error_from_body (done->error, req->arena, &why);
@@ -401,9 +442,9 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
     lease_look_at (self, req, lease, req->mono_ms + wait_ms);
     if (lease->state == lease_state_CLEANUP)
         return lease_put (txn, req->arena, lease, err)
-            || s_settle (req, txn, fx, lease, err) ? -1 : 0;
+            || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     if (lease_move (lease, lease_state_CLEANUP, err)
         || lease_save (self, req, txn, lease, ACTION_LEASE_CLEANUP_PENDING, err))
         return -1;
-    return s_settle (req, txn, fx, lease, err);
+    return leases_settle (self, req, txn, fx, lease, err);
 }

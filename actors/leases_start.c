@@ -73,7 +73,8 @@ s_pending (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx
     (void) lease_rebase (self, req, lease);
     if (!lease->look_mono_ms)
         lease_look_later (self, req, lease);
-    leases_send_open (req, fx, lease, lease_opening_step (lease));
+    if (!lease->queued_at)
+        leases_send_open (req, fx, lease, lease_opening_step (lease));
     return lease_put (txn, self->rows, lease, err);
 }
 

@@ -87,7 +87,8 @@ s_end (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, le
         [LEASE_LIMIT_PROVIDER] = "its provider ends it then",
         [LEASE_LIMIT_RETAINED] = "its files were not asked for while they were retained",
     };
-    const char *reason = reasons [lease_limit (lease)];
+    const char *reason = lease->queued_at ? "it was not its turn before its time was over"
+                                          : reasons [lease_limit (lease)];
     if (lease->state == lease_state_RETAINED) {
         lease->place = place_state_OPEN;
         berth_put (lease, lease, returned, true);           //  Nobody fetches them any more
@@ -180,11 +181,19 @@ s_look_at_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t
             return -1;
     if (count == LEASES_TICK_MAX)
         leases_due (self, req->mono_ms);
-    for (size_t index = 0; index < count; index++)
-        if (due [index].state == lease_state_CLEANUP
-            ? s_retry (self, req, txn, fx, &due [index], err)
-            : s_look (self, req, txn, fx, &due [index], err))
+    for (size_t index = 0; index < count; index++) {
+        //  One that waited may have had its turn by the end of one before it
+        lease_t *lease = &due [index];
+        int64_t deadline_ms = lease->deadline_mono_ms;
+        if (lease->queued_at
+            && lease_get (txn, req->arena, arena_string (req->arena, lease->id), lease, err))
             return -1;
+        if (lease->deadline_mono_ms != deadline_ms || lease_settled (lease->state))
+            continue;
+        if (lease->state == lease_state_CLEANUP ? s_retry (self, req, txn, fx, lease, err)
+                                                : s_look (self, req, txn, fx, lease, err))
+            return -1;
+    }
     return 0;
 }
 
@@ -196,6 +205,7 @@ leases_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, be
     if (leases_take_up (self, req, txn, fx, err)
         || s_look_at_due (self, req, txn, fx, err)
         || leases_sweep_kept (self, req, txn, fx, false, err)
+        || leases_queue_tick (self, req, txn, fx, err)
         || leases_sweep_due (self, req, txn, fx, err)) {
         self->next_ms = req->mono_ms;       //  What was found is undone: all of it is still due
         return -1;

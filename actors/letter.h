@@ -16,6 +16,7 @@ typedef struct {
     uint8_t answer_to;              //  ACTOR_FRONT: a client; else the actor that sent a step
     bool streams;                   //  Credit was given: chunks and progress may be sent
     bool confined;                  //  Of a client: only companies of its principal exist for it
+    bool cancelled;                 //  Of one that waited: its client went away, or cancelled
     bool remote;                    //  It came over the network; kept in steps on its behalf
     unsigned roles;                 //  Of the principal
     uint64_t ticket;                //  The front door's number of the request

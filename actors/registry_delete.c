@@ -1,7 +1,7 @@
 //  registry_delete.c - how an environment goes: never under a live lease; with `force`, behind the
 //  release of all of them.
 //
-//  Forced: the row is marked and archived, so that nothing new is leased; `leases` is asked to give
+//  Forced, or where places are kept for others: the row is marked and archived, so that nothing new is leased; `leases` is asked to give
 //  back what is live, some at a time; then the row goes. Leases do not need it: what still closes
 //  does so by its own row. The mark is found again at the next start.
 
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMED_MAX = 3, CAUSE_MAX = 6 };
+enum { NAMED_MAX = 3, CAUSE_MAX = 6, COUNTED_MAX = 10000 };
 
 //  What stands in the way, as far as it is to be told.
 typedef struct {
@@ -30,29 +30,45 @@ s_add (char *text, size_t size, const char *separator, const char *what)
     snprintf (text + used, size - used, "%s%s", used ? separator : "", what);
 }
 
+//  Those that are told are read, the rest is counted, as far as anybody wants to know.
 static int
 s_find_blockers (store_txn_t *txn, arena_t *arena, const char *env, blockers_t *found,
                  berth_error_t *err)
 {
+    store_key_t prefix = { 0 }, key;
     store_walk_t walk;
     lease_t lease;
-    if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, NULL, NULL, err))
+    key_id (&prefix, env);
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_WORKSPACE, &prefix, NULL, err))
         return -1;
-    int rc;
-    while ((rc = walk_next (&walk, arena, &lease, err)) == 0) {
-        if (strcmp (lease.env, env))
-            continue;
+    int rc = 0;
+    while (found->count < CAUSE_MAX && (rc = walk_next (&walk, arena, &lease, err)) == 0) {
         const char *state = berth_enum_text (&lease_state_enum, (int) lease.state);
         if (found->count++ == 0)
             found->first = lease.id;
         if (found->count <= NAMED_MAX)
             s_add (found->names, sizeof found->names, ", ",
                    arena_printf (arena, "%s (%s)", lease.id, state));
-        if (found->count <= CAUSE_MAX)
-            s_add (found->all, sizeof found->all, ", ", arena_printf (arena, "%s %s", lease.id, state));
+        s_add (found->all, sizeof found->all, ", ", arena_printf (arena, "%s %s", lease.id, state));
     }
+    while (rc == 0 && found->count < COUNTED_MAX && (rc = walk_next_key (&walk, &key, err)) == 0)
+        found->count++;
     walk_end (&walk);
     return rc < 0 ? -1 : 0;
+}
+
+//  Are places of it kept for others, who will not come?
+static bool
+s_keeps (store_txn_t *txn, const char *env)
+{
+    store_key_t prefix = { 0 }, key;
+    store_walk_t walk;
+    key_id (&prefix, env);
+    if (walk_begin (&walk, txn, INDEX_LEASE_KEPT_OF, &prefix, NULL, NULL))
+        return false;
+    bool keeps = walk_next_key (&walk, &key, NULL) == 0;
+    walk_end (&walk);
+    return keeps;
 }
 
 //  A lease that is not settled may hold a place of it: release needs nothing but the lease's own
@@ -66,8 +82,9 @@ s_refuse (const environment_t *row, const blockers_t *found, berth_error_t *err)
                      found->count > CAUSE_MAX ? ", ..." : "");
     berth_error_set (err->remedy, sizeof err->remedy, "release them, archive the environment, or"
                      " delete it with force, which releases them first; lease.list names all");
-    return berth_fail (err, BERTH_CONFLICT, "%zu lease%s of the environment %s not settled: %s%s",
-                       found->count, found->count == 1 ? "" : "s", found->count == 1 ? "is" : "are",
+    return berth_fail (err, BERTH_CONFLICT,
+                       "%s%zu lease%s of the environment %s not settled: %s%s",
+                       found->count == COUNTED_MAX ? "at least " : "", found->count, found->count == 1 ? "" : "s", found->count == 1 ? "is" : "are",
                        found->names, found->count > NAMED_MAX ? "..." : "");
 }
 
@@ -87,9 +104,9 @@ s_subject (arena_t *arena, const char *env)
 }
 
 static void
-s_send_release (const request_t *req, effects_t *fx, const environment_t *row)
+s_send_release (const request_t *req, effects_t *fx, const environment_t *row, const char *cursor)
 {
-    environment_ref_t ask = { .id = row->id, .company = row->company };
+    environment_release_t ask = { .id = row->id, .cursor = cursor };
     effects_work (fx, req->arena, ACTOR_LEASES, NULL, REQUEST_LEASE_RELEASE_ENVIRONMENT, row->id,
                   REGISTRY_STEP_RELEASE, req, 0, &ask);
 }
@@ -132,18 +149,19 @@ registry_delete (void *args, const request_t *req, store_txn_t *txn, effects_t *
     if (!row.deleting_at) {
         if (s_find_blockers (txn, req->arena, row.id, &found, err))
             return -1;
-        if (!found.count) {
+        bool keeps = s_keeps (txn, row.id);
+        if (!found.count && !keeps) {
             if (s_remove (req, txn, &row, err))
                 return -1;
             effects_reply (fx, req, &environment_schema, &row);
             return 0;
         }
-        if (!ask->force)
+        if (found.count && !ask->force)
             return s_refuse (&row, &found, err);
         if (s_mark (req, txn, &row, err))
             return -1;
     }
-    s_send_release (req, fx, &row);
+    s_send_release (req, fx, &row, NULL);
     effects_wait (fx, req, s_subject (req->arena, row.id));
     return 0;
 }
@@ -169,7 +187,7 @@ registry_released (void *args, const request_t *req, store_txn_t *txn, effects_t
     if (berth_unpack_own (&environment_released_schema, done->result, req->arena, &released, err))
         return -1;
     if (released.more) {
-        s_send_release (req, fx, &row);
+        s_send_release (req, fx, &row, released.cursor);
         return 0;
     }
     environment_t gone = row;
@@ -194,7 +212,7 @@ registry_start (void *args, const request_t *req, store_txn_t *txn, effects_t *f
         return -1;
     int rc;
     while ((rc = walk_next (&walk, req->arena, &row, err)) == 0)
-        s_send_release (req, fx, &row);
+        s_send_release (req, fx, &row, NULL);
     walk_end (&walk);
     return rc < 0 ? -1 : 0;
 }

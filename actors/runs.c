@@ -133,6 +133,15 @@ s_progress (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     (void) txn;
     (void) err;
     const step_progress_t *step = req->body;
+    if (step->waiting) {
+        static const char *const waits [] = { "acquired", "acquired-detached" };
+        for (size_t index = 0; index < BERTH_COUNT (waits); index++)
+            effects_progress (fx, req->arena, arena_printf (req->arena, "%s %s", step->subject,
+                                                            waits [index]),
+                              &lease_waiting_schema, step->waiting);
+    }
+    if (!step->progress)
+        return 0;
     effects_progress (fx, req->arena, arena_printf (req->arena, "%s realized", step->subject),
                       &workspace_progress_schema, step->progress);
     return 0;

@@ -118,6 +118,17 @@ waiters_expired (waiters_t *self, int64_t now_mono_ms, arena_t *arena, letter_t 
     return false;
 }
 
+void
+waiters_cancel (waiters_t *self, uint64_t ticket)
+{
+    for (size_t bucket = 0; bucket < WAITERS_BUCKETS; bucket++)
+        for (waiter_t *waiter = self->buckets [bucket]; waiter; waiter = waiter->next)
+            if (waiter->letter.answer_to == ACTOR_FRONT && waiter->letter.ticket == ticket) {
+                waiter->letter.cancelled = true;
+                waiter->letter.deadline_ms = self->next_ms = 1;
+            }
+}
+
 size_t
 waiters_forget (waiters_t *self, uint64_t ticket)
 {

@@ -12,6 +12,7 @@
     X (ENVIRONMENT_DELETED,  "environment.deleted",        "environment") \
     X (ENVIRONMENT_PROBED,   "environment.probed",         "environment") \
     X (ENVIRONMENT_PROBED_UNSAVED, "environment.probed_unsaved", "environment") \
+    X (LEASE_QUEUED,         "environment.lease_queued",   "environment_lease") \
     X (LEASE_PENDING,        "environment.lease_pending",  "environment_lease") \
     X (LEASE_ACQUIRED,       "environment.lease_acquired", "environment_lease") \
     X (LEASE_RENEWED,        "environment.lease_renewed",  "environment_lease") \

@@ -82,6 +82,7 @@ typedef struct {
     X (PRINCIPALS_MAX,    10000,     "keys, revoked ones too")                                     \
     X (SUBSCRIPTIONS_EACH, 1024,     "subscriptions of one key, or of one local connection")       \
     X (SUBSCRIPTIONS_MAX, 65536,     "subscriptions of all at one socket")                         \
+    X (QUEUE_MAX,         256,       "leases that wait for one workspace (serialize)")             \
     X (BREAKER_FAILURES,  5,         "acquires that fail alike in a row until a provider is left alone") \
     X (BREAKER_WINDOW_MS, 60000,     "time within which they do")                                  \
     X (BREAKER_FIRST_MS,  10000,     "so long it is left alone first, then twice as long,")        \

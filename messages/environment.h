@@ -104,9 +104,15 @@ BERTH_MESSAGE (environment_ref, ENVIRONMENT_REF);
 BERTH_MESSAGE (environment_delete, ENVIRONMENT_DELETE);
 
 //  Of the step that gives back an environment's leases.
+#define ENVIRONMENT_RELEASE(F, T) \
+    F (T, ID,    id,        "environmentId", REQUIRED, 36, "The environment.") \
+    F (T, STR,   cursor,    "behind",    OPTIONAL, 256, "Only those behind it.")
+BERTH_MESSAGE (environment_release, ENVIRONMENT_RELEASE);
+
 #define ENVIRONMENT_RELEASED(F, T) \
-    F (T, U64,   count,     "count",     REQUIRED, 0, "Leases that are on their way out.") \
-    F (T, BOOL,  more,      "more",      REQUIRED, 0, "There are others: ask again.")
+    F (T, U64,   count,     "count",     REQUIRED, 0, "Leases that were looked at.") \
+    F (T, BOOL,  more,      "more",      REQUIRED, 0, "There are others: ask again.") \
+    F (T, STR,   cursor,    "behind",    OPTIONAL, 256, "Behind which.")
 BERTH_MESSAGE (environment_released, ENVIRONMENT_RELEASED);
 
 #define ENVIRONMENT_LIST(F, T) \

@@ -93,7 +93,9 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, BYTES, fingerprint, "fingerprint", OPTIONAL | PRIVATE, 32, "Of a place that is reused: hash of its provider and effective config.") \
     F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "The lease whose place it took up.") \
     F (T, ID,    taken_by,  "takenByLeaseId", OPTIONAL, 36, "The lease that took its place up.") \
-    F (T, BOOL,  destroy,   "destroyPlace", OPTIONAL, 0, "Its place is not kept for another.")
+    F (T, BOOL,  destroy,   "destroyPlace", OPTIONAL, 0, "Its place is not kept for another.") \
+    F (T, TIME,  queued_at, "queuedAt", OPTIONAL, 0, "Of one that waits in the queue of its workspace: since when.") \
+    F (T, U64,   position,  "queuePosition", OPTIONAL, 0, "Of one that waits there, in answers: 1 is the next.")
 BERTH_MESSAGE (lease, LEASE);
 
 #define LEASE_ACQUIRE(F, T) \
@@ -112,6 +114,13 @@ BERTH_MESSAGE (lease, LEASE);
     F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when it is active (true) or when it is written (false).") \
     F (T, BOOL,  detach,    "detach",    OPTIONAL, 0, "Go on opening when the deadline passes.")
 BERTH_MESSAGE (lease_acquire, LEASE_ACQUIRE);
+
+//  With credit, what lease.acquire and run.acquire tell on the way.
+#define LEASE_WAITING(F, T) \
+    F (T, ID,    id,        "leaseId",   REQUIRED, 36, "The lease that is pending.") \
+    F (T, U64,   position,  "queuePosition", REQUIRED, 0, "In the queue of its workspace, 1 is the next; 0: its place is opening.") \
+    F (T, ID,    holder,    "holderLeaseId", NULLABLE, 36, "The lease that it waits for.")
+BERTH_MESSAGE (lease_waiting, LEASE_WAITING);
 
 #define LEASE_REF(F, T) \
     F (T, ID,    id,        "leaseId",   REQUIRED, 36, "The lease.") \

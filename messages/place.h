@@ -188,7 +188,8 @@ BERTH_MESSAGE (step_done, STEP_DONE);
 //  How far a step is; as often as every 100 ms; may get lost.
 #define STEP_PROGRESS(F, T) \
     F (T, STR,   subject,   "subject",   REQUIRED, 200, "Key of the row the step belongs to.") \
-    F (T, OBJ (workspace_progress), progress, "progress", REQUIRED, 0, "So far.")
+    F (T, OBJ (workspace_progress), progress, "progress", OPTIONAL, 0, "Of files, so far.") \
+    F (T, OBJ (lease_waiting), waiting, "waiting", OPTIONAL, 0, "Of a lease, so far.")
 BERTH_MESSAGE (step_progress, STEP_PROGRESS);
 
 //  An exec needs its lease's place: open it if the driver opens nothing at acquire.

@@ -94,7 +94,7 @@ enum {
     X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    READER,   ALL_,  READ,  "List workspaces, last used first.") \
     X (WORKSPACE_UPDATE,     "workspace.update",        workspace_update,    workspace,         REALIZER, WORK_, WRITE, "Change a workspace; config keys that are absent stay.") \
     X (WORKSPACE_RETURN,     "workspace.return",        workspace_return,    workspace_returned, REALIZER, WORK_, WRITE | MODE_STREAM, "Merge the files of a place home; with credit, progress on the way.") \
-    X (LEASE_ACQUIRE,        "lease.acquire",           lease_acquire,       lease,             LEASES,   WORK_, WRITE, "Take a lease on an environment.") \
+    X (LEASE_ACQUIRE,        "lease.acquire",           lease_acquire,       lease,             LEASES,   WORK_, WRITE | MODE_STREAM, "Take a lease on an environment; with credit, its place in the queue on the way.") \
     X (LEASE_GET,            "lease.get",               lease_ref,           lease,             READER,   ALL_,  READ,  "Show one lease.") \
     X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        READER,   ALL_,  READ,  "List leases, last used first; of one run, oldest first.") \
     X (LEASE_RENEW,          "lease.renew",             lease_renew,         lease_renewed,     LEASES,   WORK_, WRITE, "Put off the end of a lease; says what was granted.") \
@@ -103,7 +103,7 @@ enum {
     X (LEASE_UPDATE_METADATA, "lease.updateMetadata",   lease_metadata,      lease,             LEASES,   WORK_, WRITE, "Replace a lease's metadata.") \
     X (LEASE_TARGET,         "lease.target",            lease_target_ask,    lease_target,      READER,   ALL_,  READ,  "How to execute in a lease's place.") \
     X (RUN_RESOLVE,          "run.resolve",             run_resolve,         run_resolved,      RUNS,     ALL_,  READ,  "Which environment a run would use, and why.") \
-    X (RUN_ACQUIRE,          "run.acquire",             run_acquire,         run_acquired,      RUNS,     WORK_, WRITE, "Select, check and lease a place for a run.") \
+    X (RUN_ACQUIRE,          "run.acquire",             run_acquire,         run_acquired,      RUNS,     WORK_, WRITE | MODE_STREAM, "Select, check and lease a place for a run; with credit, its place in the queue on the way.") \
     X (RUN_REALIZE,          "run.realize",             run_realize,         run_realized,      RUNS,     WORK_, WRITE | MODE_STREAM, "Put a run's files into its place; with credit, progress on the way.") \
     X (RUN_RELEASE,          "run.release",             release_for_run,     run_released,      RUNS,     WORK_, WRITE, "Give back all that a run holds; reports lease by lease.") \
     X (RUN_HEARTBEAT,        "run.heartbeat",           run_ref,             run,               RUNS,     WORK_, WRITE, "Say that a run is alive.") \
@@ -160,7 +160,7 @@ enum {
     X (PLACE_PROBE,          "place.probe",             place_probe,         probe_result,      PROXY,    INTERNAL, READ, "Probe a provider.") \
     X (PLACE_LIST,           "place.list",              place_list,          place_list_page,   PROXY,    INTERNAL, READ, "List the places of this install.") \
     X (LEASE_RELEASE_ALL,    "lease.releaseAll",        nothing,             nothing,           LEASES,   INTERNAL, WRITE, "Give back every lease: the service closes for good.") \
-    X (LEASE_RELEASE_ENVIRONMENT, "lease.releaseEnvironment", environment_ref, environment_released, LEASES, INTERNAL, WRITE, "Give back some leases of an environment that is being deleted.") \
+    X (LEASE_RELEASE_ENVIRONMENT, "lease.releaseEnvironment", environment_release, environment_released, LEASES, INTERNAL, WRITE, "Give back some leases of an environment that is being deleted.") \
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \

@@ -16,6 +16,7 @@ BERTH_SCHEMA (environment_create, ENVIRONMENT_CREATE, SCHEMA_STRICT, "A new envi
 BERTH_SCHEMA (environment_update, ENVIRONMENT_UPDATE, SCHEMA_STRICT, "What changes of an environment.");
 BERTH_SCHEMA (environment_ref, ENVIRONMENT_REF, 0, "Names an environment.");
 BERTH_SCHEMA (environment_delete, ENVIRONMENT_DELETE, 0, "Which environment to delete.");
+BERTH_SCHEMA (environment_release, ENVIRONMENT_RELEASE, 0, "Give back some leases of an environment.");
 BERTH_SCHEMA (environment_released, ENVIRONMENT_RELEASED, SCHEMA_ROW, "How far the leases of an environment are.");
 BERTH_SCHEMA (environment_list, ENVIRONMENT_LIST, 0, "Which environments to list.");
 BERTH_SCHEMA (environment_page, ENVIRONMENT_PAGE, 0, "A page of environments.");
@@ -105,6 +106,7 @@ BERTH_SCHEMA (lease, LEASE, SCHEMA_ROW, "The right of one run to one place.");
 BERTH_SCHEMA (lease_acquire, LEASE_ACQUIRE, 0, "Which lease to take.");
 BERTH_SCHEMA (lease_ref, LEASE_REF, 0, "Names a lease.");
 BERTH_SCHEMA (lease_list, LEASE_LIST, 0, "Which leases to list.");
+BERTH_SCHEMA (lease_waiting, LEASE_WAITING, 0, "How far a lease is that is not active yet.");
 BERTH_SCHEMA (lease_page, LEASE_PAGE, 0, "A page of leases.");
 BERTH_SCHEMA (lease_renew, LEASE_RENEW, 0, "How long a lease is to live.");
 BERTH_SCHEMA (lease_renewed, LEASE_RENEWED, 0, "What was granted.");
@@ -278,7 +280,7 @@ static const berth_schema_t *const s_schemas [] = {
     &configuration_company_schema, &configuration_door_schema,
     &configuration_schema, &environment_limits_schema, &environment_policy_schema, &environment_schema,
     &environment_create_schema, &environment_update_schema, &environment_ref_schema,
-    &environment_delete_schema, &environment_released_schema, &environment_list_schema, &environment_page_schema,
+    &environment_delete_schema, &environment_release_schema, &environment_released_schema, &environment_list_schema, &environment_page_schema,
     &company_ref_schema, &environment_check_schema, &environment_checked_schema,
     &environment_probe_config_schema, &probe_result_schema, &capabilities_schema,
     &test_check_schema, &environment_test_schema, &environment_tested_schema,
@@ -290,7 +292,7 @@ static const berth_schema_t *const s_schemas [] = {
     &suspect_schema, &sweep_schema, &provider_sweep_schema, &orphan_details_schema,
     &place_list_schema, &place_listed_schema, &place_list_page_schema,
     &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
-    &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema,
+    &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,
     &target_local_schema, &target_runner_schema, &target_sandbox_schema,

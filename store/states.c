@@ -5,8 +5,10 @@
 #define S(T, state) (1u << T##_##state)
 
 static const unsigned s_lease [lease_state_COUNT] = {
+    //  One that waits in a queue has opened nothing: it may be released, or expire, at once
     [lease_state_PENDING]   = S (lease_state, ACTIVE) | S (lease_state, RELEASING)
-                            | S (lease_state, FAILED) | S (lease_state, CLEANUP),
+                            | S (lease_state, FAILED) | S (lease_state, CLEANUP)
+                            | S (lease_state, RELEASED) | S (lease_state, EXPIRED),
     [lease_state_ACTIVE]    = S (lease_state, RELEASING) | S (lease_state, RELEASED)
                             | S (lease_state, EXPIRED) | S (lease_state, FAILED)
                             | S (lease_state, RETAINED),

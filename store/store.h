@@ -15,7 +15,7 @@ typedef struct store store_t;
 typedef struct store_txn store_txn_t;
 
 //  Of the tables. A store of an older schema is migrated when it is opened, a newer one refused.
-enum { STORE_SCHEMA = 5 };
+enum { STORE_SCHEMA = 6 };
 
 //  Opens <folder>/store, or makes it: in a folder beside it, synced, renamed, because a store
 //  whose first write was cut off never opens again. max_bytes is reserved as address space once (0:

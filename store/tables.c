@@ -546,7 +546,8 @@ tables_reindex (store_txn_t *txn, berth_error_t *err)
 //  Schema 4 had no index of leases by place. Schema 1 had no index of runs that have a step under way, nor of leases by workspace; schema 2
 //  no counters of companies; schema 3 no index by end time, no counts by state, and nothing that leads
 //  to entries of the log; schema 4 had leases by their deadline instead of when they are looked at next,
-//  which the start of their actor writes down.
+//  which the start of their actor writes down; schema 5 no leases without a workspace in the index of
+//  unsettled ones.
 int
 store_migrate (store_txn_t *txn, uint64_t from, berth_error_t *err)
 {

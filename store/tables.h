@@ -34,7 +34,7 @@
     X (LEASE_LIST,          LEASES,       "company, lastUsedAt down, createdAt down",     "lease.list") \
     X (LEASE_BY_ENVIRONMENT, LEASES,      "environment, lastUsedAt down, createdAt down", "lease.list") \
     X (LEASE_BY_RUN,        LEASES,       "company, run, createdAt",                      "lease.list, run.release") \
-    X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace, of unsettled ones",    "exclusive places") \
+    X (LEASE_BY_WORKSPACE,  LEASES,       "environment, workspace or none, of unsettled ones", "exclusive places, environment.delete") \
     X (LEASE_LIVE,          LEASES,       "state, next look, of unsettled ones",          "start, stats, expiry") \
     X (LEASE_SETTLED,       LEASES,       "updatedAt, of settled ones",                   "retention") \
     X (RUN_LIST,            RUNS,         "company, updatedAt down",                      "run.list") \
@@ -63,7 +63,9 @@
     X (SECRET_BINDING_TARGET, SECRET_BINDINGS, "company, target, path",                   "secret.syncBindings") \
     X (SECRET_EVENT_LIST,   SECRET_EVENTS, "secret, createdAt down",                      "secret.events") \
     X (SECRET_EVENT_AGE,    SECRET_EVENTS, "createdAt",                                   "retention") \
-    X (COMPANY_KEY_LIST,    COMPANY_KEYS, "company",                                      "start, secret.rekey")
+    X (COMPANY_KEY_LIST,    COMPANY_KEYS, "company",                                      "start, secret.rekey") \
+    X (LEASE_QUEUED,        LEASES,       "environment, workspace, generation, of those that wait", "lease.acquire") \
+    X (LEASE_KEPT_OF,       LEASES,       "environment, of kept places",                  "environment.delete")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;

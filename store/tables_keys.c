@@ -172,14 +172,38 @@ s_lease_by_run (const void *row, store_key_t *key)
     return true;
 }
 
+//  Those without a workspace stand first.
 static bool
 s_lease_by_workspace (const void *row, store_key_t *key)
 {
     const lease_t *lease = row;
-    if (!lease->workspace || lease_settled (lease->state))
+    static const uint8_t none [16] = { 0 };
+    key_id (key, lease->env);
+    if (lease->workspace)
+        key_id (key, lease->workspace);
+    else
+        key_bytes (key, none, sizeof none);
+    return !lease_settled (lease->state);
+}
+
+static bool
+s_lease_kept_of (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    key_id (key, lease->env);
+    return lease->place == place_state_KEPT && lease_settled (lease->state);
+}
+
+//  Generations grow with every lease, whatever the clock does: the order in which they came.
+static bool
+s_lease_queued (const void *row, store_key_t *key)
+{
+    const lease_t *lease = row;
+    if (!lease->workspace || !lease->queued_at || lease->state != lease_state_PENDING)
         return false;
     key_id (key, lease->env);
     key_id (key, lease->workspace);
+    key_up (key, lease->generation);
     return true;
 }
 
@@ -455,6 +479,8 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_SECRET_EVENT_LIST]    = { TABLE_SECRET_EVENTS, s_secret_event_list },
     [INDEX_SECRET_EVENT_AGE]     = { TABLE_SECRET_EVENTS, s_secret_event_age },
     [INDEX_COMPANY_KEY_LIST]     = { TABLE_COMPANY_KEYS, s_by_itself },
+    [INDEX_LEASE_QUEUED]         = { TABLE_LEASES, s_lease_queued },
+    [INDEX_LEASE_KEPT_OF]        = { TABLE_LEASES, s_lease_kept_of },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

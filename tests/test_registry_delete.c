@@ -124,12 +124,54 @@ test_forced_unused (void **state)
     stage_ok (stage, REQUEST_ENVIRONMENT_DELETE, FORCE);
 }
 
+//  A place that was kept for the next lease has no next one.
+static void
+test_kept (void **state)
+{
+    stage_t *stage = *state;
+    s_used (stage);
+    lease_t lease = stage_lease (stage, "00000000-0000-7000-8000-000000000001", ENV,
+                                 lease_state_RELEASED);
+    lease.place = place_state_KEPT;
+    stage_put_lease (stage, &lease);
+    uint64_t ticket = stage_queue (stage, REQUEST_ENVIRONMENT_DELETE, "{'environmentId':'" ENV "'}");
+    stage_serve (stage);
+    letter_t release = s_release (stage);
+    stage_queue_done (stage, &release, true, "{'count':1,'more':false}");
+    stage_serve (stage);
+    assert_int_equal (stage_answer (stage, ticket)->status, reply_status_OK);
+    assert_at (stage, stage_entry (stage, 0), "action", "\"environment.deleted\"");
+}
+
+//  Those of other environments are not looked at, and of many only so many are counted.
+static void
+test_many (void **state)
+{
+    stage_t *stage = *state;
+    s_used (stage);
+    enum { MANY = 10001 };
+    berth_error_t err = { 0 };
+    store_txn_t *txn;
+    assert_ok (store_begin (stage->store, &txn, &err), err);
+    own (arena) arena = arena_new ();
+    for (int number = 2; number <= MANY; number++) {
+        lease_t lease = stage_lease (stage, arena_printf (arena, "00000000-0000-7000-8000-%012d",
+                                                          number), ENV, lease_state_ACTIVE);
+        assert_ok (lease_put (txn, arena, &lease, &err), err);
+        arena_clear (arena);
+    }
+    assert_ok (store_commit (&txn, &err), err);
+    err = stage_fails (stage, REQUEST_ENVIRONMENT_DELETE, "{'environmentId':'" ENV "'}");
+    assert_int_equal (err.code, BERTH_CONFLICT);
+    assert_non_null (strstr (err.text, "at least 10000 leases"));
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         REGISTRY_TEST (test_refused), REGISTRY_TEST (test_forced), REGISTRY_TEST (test_taken_up),
-        REGISTRY_TEST (test_forced_unused),
+        REGISTRY_TEST (test_forced_unused), REGISTRY_TEST (test_kept), REGISTRY_TEST (test_many),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

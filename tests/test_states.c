@@ -9,6 +9,7 @@
 //  Written once more, as the design says it: a change of the table has to be meant.
 static const char *const s_lease_moves [] = {
     "pending>active", "pending>releasing", "pending>failed", "pending>cleanup",
+    "pending>released", "pending>expired",
     "active>releasing", "active>released", "active>expired", "active>failed", "active>retained",
     "releasing>released", "releasing>expired", "releasing>failed", "releasing>retained",
     "releasing>cleanup", "cleanup>releasing", "cleanup>released", "cleanup>expired",

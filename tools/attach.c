@@ -380,6 +380,15 @@ int
 attach_call (berth_client_t *bus, request_code_t code, const void *request, const berth_ask_t *ask,
              int signals, arena_t *arena, void *ret_reply, int *ret_signal, berth_error_t *err)
 {
+    return attach_call_told (bus, code, request, ask, signals, arena, ret_reply, ret_signal, NULL,
+                             NULL, err);
+}
+
+int
+attach_call_told (berth_client_t *bus, request_code_t code, const void *request,
+                  const berth_ask_t *ask, int signals, arena_t *arena, void *ret_reply,
+                  int *ret_signal, attach_waiting_fn *waiting, void *context, berth_error_t *err)
+{
     const request_row_t *row = request_row (code);
     uint64_t call = berth_client_send (bus, row->type, berth_pack (row->request, request, arena), ask, err);
     if (!call)
@@ -400,12 +409,15 @@ attach_call (berth_client_t *bus, request_code_t code, const void *request, cons
         }
         workspace_progress_t progress;
         storage_progress_t stored;
+        lease_waiting_t lease;
         if (reply.status != reply_status_STREAM)
             break;
         if (berth_unpack (&workspace_progress_schema, reply.body, arena, &progress, NULL) == 0)
             terminal_progress (&progress);
         else if (berth_unpack (&storage_progress_schema, reply.body, arena, &stored, NULL) == 0)
             terminal_progress_of (stored.phase, stored.done, stored.total);
+        else if (waiting && berth_unpack (&lease_waiting_schema, reply.body, arena, &lease, NULL) == 0)
+            waiting (context, &lease);
     }
     terminal_progress_clear ();
     if (reply.status == reply_status_ERROR) {

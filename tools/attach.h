@@ -35,10 +35,19 @@ int attach_wait (berth_client_t *bus, const char *exec, int signals, arena_t *ar
 //  started. An end that is not its own is said on stderr.
 int attach_status (const char *command, const exec_t *exec);
 
+//  Called with each progress of a stream that tells how far a lease is, before it is shown.
+typedef void (attach_waiting_fn) (void *context, const lease_waiting_t *waiting);
+
 //  Sends one request and waits, with progress on stderr where the answer is a stream. 1: INT, TERM
 //  or HUP came first, and the call was given up.
 int attach_call (berth_client_t *bus, request_code_t code, const void *request,
                  const berth_ask_t *ask, int signals, arena_t *arena, void *ret_reply,
                  int *ret_signal, berth_error_t *err);
+
+//  The same; `waiting` (or NULL) hears of the lease that is waited for.
+int attach_call_told (berth_client_t *bus, request_code_t code, const void *request,
+                      const berth_ask_t *ask, int signals, arena_t *arena, void *ret_reply,
+                      int *ret_signal, attach_waiting_fn *waiting, void *context,
+                      berth_error_t *err);
 
 #endif

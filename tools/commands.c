@@ -60,7 +60,8 @@ static const command_t s_commands [] = {
     ASK ("env ensure-local", NO_ARGUMENT, ENVIRONMENT_ENSURE_LOCAL, company_ref, "The company's local environment"),
     ASK ("env capabilities", NO_ARGUMENT, ENVIRONMENT_CAPABILITIES, company_ref, "What drivers and providers can do"),
 
-    ASK ("lease acquire", ENVIRONMENT_ARG, LEASE_ACQUIRE, lease_acquire, "Take a lease on an environment"),
+    OWN ("lease acquire", ENVIRONMENT_ARG, NULL, NULL, LEASE_ACQUIRE, lease_acquire, acquire_command,
+         "Take a lease on an environment; Ctrl-C leaves the queue"),
     ASK ("lease list", NO_ARGUMENT, LEASE_LIST, lease_list, "List leases"),
     ASK ("lease show", LEASE_ARG, LEASE_GET, lease_ref, "Show a lease"),
     ASK ("lease renew", LEASE_ARG, LEASE_RENEW, lease_renew, "Put off the end of a lease"),

@@ -23,7 +23,8 @@
 BERTH_MESSAGE (common_options, COMMON_OPTIONS);
 
 #define RUN_OPTIONS(F, T) \
-    F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment (default: berth-run, a bubblewrap sandbox, made if missing).") \
+    F (T, STR,   on,        "on",        OPTIONAL | POSITIVE, 256, "Environment (default: a bubblewrap sandbox).") \
+    F (T, STR,   unit,      "for",       OPTIONAL | POSITIVE, 256, "Execution workspace: its turn is waited for.") \
     F (T, STR,   run,       "run",       OPTIONAL | POSITIVE, 128, "Id of the run (default: a new one).") \
     F (T, BYTES, workspace, "workspace", NULLABLE | POSITIVE, 4096, "Folder whose copy it works in (default: the current one; --no-workspace: an empty one).") \
     F (T, BOOL,  give_back, "return",    OPTIONAL, 0, "Merge what changed back into that folder.") \
@@ -133,7 +134,7 @@ const command_t *command_at (size_t index);
 command_fn run_command, status_command, doctor_command, events_command, attach_command, logs_command, wait_command,
     start_command, return_command, call_command, describe_command, shutdown_command,
     store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
-    key_new_command, key_server_command, secret_create_command, secret_rotate_command,
+    key_new_command, key_server_command, secret_create_command, secret_rotate_command, acquire_command,
     completion_command;
 
 #endif

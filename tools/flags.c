@@ -145,6 +145,7 @@ s_text_value (const berth_field_t *field)
     static const struct { const char *name, *value; } known [] = {
         { "endpoint", "ENDPOINT" }, { "state", "DIR" }, { "runtime", "DIR" }, { "workspace", "DIR" },
         { "config", "FILE" }, { "ro", "PATH" }, { "company", "COMPANY" }, { "on", "ENVIRONMENT" },
+        { "for", "WORKSPACE" },
         { "run", "RUN" }, { "env", "NAME[=VALUE]" }, { "cwd", "DIR" }, { "uids", "FIRST:COUNT" },
     };
     for (size_t index = 0; index < BERTH_COUNT (known); index++)

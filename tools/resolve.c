@@ -106,6 +106,14 @@ resolve_environment (invocation_t *self, const char *text, const char **ret_id, 
 }
 
 int
+resolve_workspace (invocation_t *self, const char *text, const char **ret_id, berth_error_t *err)
+{
+    enum { WORKSPACE = 3 };
+    *ret_id = text;
+    return berth_id_is (text) ? 0 : s_resolve (self, WORKSPACE, text, ret_id, err);
+}
+
+int
 resolve_ids (invocation_t *self, const berth_schema_t *schema, berth_bytes_t *body, berth_error_t *err)
 {
     for (size_t noun = 0; noun < BERTH_COUNT (s_nouns); noun++) {

@@ -15,4 +15,8 @@ int resolve_ids (invocation_t *self, const berth_schema_t *schema, berth_bytes_t
 int resolve_environment (invocation_t *self, const char *text, const char **ret_id,
                          berth_error_t *err);
 
+//  And for one execution workspace. NOT_FOUND if there is none.
+int resolve_workspace (invocation_t *self, const char *text, const char **ret_id,
+                       berth_error_t *err);
+
 #endif

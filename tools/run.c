@@ -1,6 +1,6 @@
 //  run.c - owns one `berth run`: its service, its run, its lease, from the start to the release.
 
-#include "attach.h"
+#include "acquire.h"
 #include "clock.h"
 #include "ids.h"
 #include "output.h"
@@ -319,13 +319,17 @@ static int
 s_road (job_t *self, int *ret_status, berth_error_t *err)
 {
     run_acquire_t ask = { .company = self->given->company, .run = self->run };
+    const char *unit = self->options.unit;
     int rc = s_environment (self, &ask.selected, err);
-    if (rc)
-        return rc;
-    berth_ask_t how = service_ask (self->given, ACQUIRE_MS);
+    if (rc || (unit && resolve_workspace (self->given, unit, &ask.workspace, err)))
+        return -1;
+    berth_ask_t how = service_ask (self->given, unit ? -1 : ACQUIRE_MS);    //  Who waits can leave
+    how.credit = BERTH_CHUNK_MAX;
+    acquire_wait_t wait = { .quiet = self->given->common.quiet };
     self->held = true;
-    if ((rc = attach_call (self->given->bus, REQUEST_RUN_ACQUIRE, &ask, &how, self->signals,
-                           self->given->arena, &self->acquired, &self->signal, err)) != 0)
+    if ((rc = attach_call_told (self->given->bus, REQUEST_RUN_ACQUIRE, &ask, &how, self->signals,
+                                self->given->arena, &self->acquired, &self->signal, acquire_told, &wait,
+                                err)) != 0)
         return rc;
     if (!self->acquired.lease)
         return berth_fail (err, BERTH_INTERNAL, "the service answered run.acquire without a lease");
