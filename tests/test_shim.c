@@ -457,6 +457,15 @@ test_malformed_requests (void **state)
     (void) place_wait (place, shim_op_REFUSED, NULL);
     place_send (place, &ask, shim_op_SIGNAL, place->id);
     (void) place_wait (place, shim_op_REFUSED, NULL);
+    //  Nobody can say that an exec ended by itself
+    shim_message_t end = { 0 };
+    const char *exec = place_start (place, NULL, "exec sleep 100");
+    berth_put (shim_message, &end, cause, exec_cause_EXITED);
+    place_send (place, &end, shim_op_END, exec);
+    (void) place_wait (place, shim_op_REFUSED, exec);
+    berth_put (shim_message, &end, cause, exec_cause_KILLED_BY_POLICY);
+    place_send (place, &end, shim_op_END, exec);
+    assert_int_equal (place_end (place, exec).cause, exec_cause_KILLED_BY_POLICY);
     //  A frame that cannot be: the connection ends, the place does not
     shim_link_t *rude;
     assert_ok (shim_link_open (place->socket, berth_mono_ms () + WAIT_MS, &rude, &place->err),

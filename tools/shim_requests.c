@@ -41,6 +41,23 @@ s_state (shim_t *self, peer_t *peer)
     shim_hello (self, peer);
 }
 
+//  For a reason that somebody else can have: what a child does by itself is nobody's to say.
+static void
+s_end (shim_t *self, peer_t *peer, const shim_message_t *ask)
+{
+    exec_cause_t cause = berth_has (shim_message, ask, cause) ? ask->cause : exec_cause_KILLED_BY_POLICY;
+    if (cause != exec_cause_KILLED_BY_POLICY && cause != exec_cause_TIMED_OUT
+        && cause != exec_cause_LEASE_LOST && cause != exec_cause_PROVIDER_LOST) {
+        shim_refuse (self, peer, ask->exec, "invalid_request: nobody is ended as %s",
+                     berth_enum_text (&exec_cause_enum, cause));
+        return;
+    }
+    child_t *child = s_child (self, peer, ask);
+    if (child)
+        shim_child_end (self, child, cause,
+                        berth_has (shim_message, ask, grace_ms) ? ask->grace_ms : child->grace_ms);
+}
+
 static void
 s_fence (shim_t *self, peer_t *peer, const shim_message_t *ask)
 {
@@ -91,12 +108,7 @@ shim_request (shim_t *self, peer_t *peer, const shim_message_t *ask)
             }
             return;
         case shim_op_END:
-            if ((child = s_child (self, peer, ask)))
-                shim_child_end (self, child,
-                                berth_has (shim_message, ask, cause) ? ask->cause
-                                                                    : exec_cause_KILLED_BY_POLICY,
-                                berth_has (shim_message, ask, grace_ms) ? ask->grace_ms
-                                                                        : child->grace_ms);
+            s_end (self, peer, ask);
             return;
         case shim_op_CLOSE:
             shim_close (self, exec_cause_LEASE_LOST,
