@@ -284,6 +284,33 @@ s_uncertain (berth_code_t code)
         || code == BERTH_INTERNAL || code == BERTH_DEADLINE_EXCEEDED;
 }
 
+//  There is a place behind an answer that was given before: of a call that was given up as hanging,
+//  or of a provider that answers twice. Whatever no lease holds is closed, until that is confirmed.
+static int
+s_opened_late (leases_t *self, const request_t *req, lease_t *lease, const place_opened_t *place,
+               store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    lease_t holder;
+    const char *name = place->provider_lease;
+    int held = name && lease->provider
+        ? lease_of_place (req, txn, lease->provider, name, &holder, err) : 1;
+    if (held <= 0 || lease->taken_by || PLANTED ("late-place"))
+        return held < 0 ? -1 : 0;   //  It has a row that will close it
+    if (lease_settled (lease->state) && lease->place == place_state_GONE) {
+        lease->provider_lease = name ? name : lease->provider_lease;
+        return leases_destroy_place (self, req, txn, fx, lease, err);
+    }
+    if (!name)
+        return 0;
+    if (lease->state != lease_state_ACTIVE && !lease->provider_lease) {
+        lease->provider_lease = name;           //  What is on its way knows no name, and proves nothing
+        leases_send_close (req, fx, lease);
+        return lease_put (txn, req->arena, lease, err);
+    }
+    leases_send_extra (req, fx, lease, name);
+    return 0;
+}
+
 int
 leases_opened (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                store_txn_t *txn, effects_t *fx, berth_error_t *err)
@@ -294,12 +321,14 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         return -1;
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
+    if (leases_breaker_told (self, req, txn, lease, BREAKER_OPEN, &why, err))
+        return -1;
+    if (lease->place != place_state_OPENING)
+        return done->ok ? s_opened_late (self, req, lease, &place, txn, fx, err) : 0;
     if (done->ok)
         s_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
-    if (leases_breaker_told (self, req, txn, lease, &why, err))
-        return -1;
 
     if (lease->state == lease_state_RELEASING) {
         //  It was given back while its place was opening: now there is something to close.
@@ -377,6 +406,8 @@ leases_place_done (leases_t *self, const request_t *req, const step_done_t *done
     berth_error_t why = { 0 };
     if (done->ok && berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
         return -1;
+    if (lease->place != place_state_OPENING)
+        return done->ok ? s_opened_late (self, req, lease, &place, txn, fx, err) : 0;
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
     if (done->ok)
@@ -417,8 +448,8 @@ leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, l
     }
     berth_error_t why;
     error_from_body (done->error, req->arena, &why);
-    if (why.code != BERTH_NOT_FOUND)
-        return 0;                   //  Unknown is not gone
+    if (why.code != BERTH_NOT_FOUND)            //  Unknown is not gone
+        return leases_breaker_told (self, req, txn, lease, BREAKER_OPEN, &why, err);
     berth_put (lease, lease, destroy, true);
     return leases_begin_release (self, req, txn, fx, lease, "failed",
                                  "the place was lost while the service was down", err);

@@ -1,6 +1,9 @@
 //  leases_breaker.c - a provider that fails again and again is left alone for a while, so that
 //  whoever asks hears so at once and it is not asked in vain.
 //
+//  What opens places and what closes them is counted apart: a place that cannot be closed costs as
+//  much as one that cannot be opened, and a provider may well do the one and not the other.
+//
 //  One breaker for each provider and environment, since what fails may be one environment's own
 //  config; and one for the provider, which opens only if failures of several environments follow
 //  each other. An open one is a row: it outlives the process. What leads there is memory.
@@ -17,19 +20,20 @@
 //  What of one environment, or of all of a provider ("" as environment), failed without a success
 //  in between. Handlers may be run twice, so each lease counts once.
 static breaker_t *
-s_breaker (leases_t *self, const char *provider, const char *env, bool make)
+s_breaker (leases_t *self, const char *provider, const char *env, breaker_verb_t verb, bool make)
 {
     breaker_t *oldest = &self->breakers [0];
     for (size_t index = 0; index < LEASES_BREAKERS; index++) {
         breaker_t *breaker = &self->breakers [index];
-        if (strcmp (breaker->provider, provider) == 0 && strcmp (breaker->env, env) == 0)
+        if (strcmp (breaker->provider, provider) == 0 && strcmp (breaker->env, env) == 0
+            && breaker->verb == verb)
             return breaker;
         if (breaker->last_ms < oldest->last_ms)
             oldest = breaker;
     }
     if (!make)
         return NULL;
-    *oldest = (breaker_t) { .last_ms = 0 };
+    *oldest = (breaker_t) { .verb = verb };
     snprintf (oldest->provider, sizeof oldest->provider, "%s", provider);
     snprintf (oldest->env, sizeof oldest->env, "%s", env);
     return oldest;
@@ -86,15 +90,17 @@ s_pause_ms (uint64_t attempts)
 
 static int
 s_open (const request_t *req, store_txn_t *txn, const char *provider, const char *env,
-        const berth_error_t *why, berth_error_t *err)
+        breaker_verb_t verb, const berth_error_t *why, berth_error_t *err)
 {
+    bool closes = verb == BREAKER_CLOSE;
     hold_t hold = {
         .id = s_id (req->arena, provider, env), .kind = hold_kind_BREAKER, .held = true,
         .provider = provider, .env = *env ? env : NULL, .since = req->now_ms,
         .next_try_at = req->now_ms + s_pause_ms (0), .code = berth_code_text (why->code),
         .error = arena_string (req->arena, why->text),
-        .reason = arena_printf (req->arena, "%d acquires in a row failed with %s",
-                                BERTH_BREAKER_FAILURES, berth_code_text (why->code)),
+        .reason = arena_printf (req->arena, "%d %s in a row failed with %s", BERTH_BREAKER_FAILURES,
+                                closes ? "releases" : "acquires", berth_code_text (why->code)),
+        .releases = closes,
     };
     return hold_put (txn, req->arena, &hold, err)
         || hold_note (req, txn, &hold, ACTION_PROVIDER_BREAKER_OPENED, hold.reason, err) ? -1 : 0;
@@ -107,16 +113,16 @@ s_counts (berth_code_t code)
         || code == BERTH_PROVIDER_TIMEOUT;
 }
 
-//  Of one breaker: an acquire was answered. *ret_held: it is open, and was before.
+//  Of one breaker: a call was answered. *ret_held: it is open, and was before.
 static int
 s_told (const request_t *req, store_txn_t *txn, const lease_t *lease, const char *env,
-        const berth_error_t *why, bool *ret_held, berth_error_t *err)
+        breaker_verb_t verb, const berth_error_t *why, bool *ret_held, berth_error_t *err)
 {
     hold_t hold = { .held = false };
     if (hold_find (txn, req->arena, s_id (req->arena, lease->provider, env), &hold, err))
         return -1;
     *ret_held = hold.held && why->code;
-    if (!hold.held)
+    if (!hold.held || hold.releases != (verb == BREAKER_CLOSE))
         return 0;
     if (!why->code)
         return hold_del (txn, req->arena, hold.id, err)
@@ -133,30 +139,31 @@ s_told (const request_t *req, store_txn_t *txn, const lease_t *lease, const char
 
 int
 leases_breaker_told (leases_t *self, const request_t *req, store_txn_t *txn, const lease_t *lease,
-                     const berth_error_t *why, berth_error_t *err)
+                     breaker_verb_t verb, const berth_error_t *why, berth_error_t *err)
 {
     if (!lease->provider || (why->code && !s_counts (why->code)) || PLANTED ("breaker-never"))
         return 0;
-    bool of_env, of_all;
-    if (s_told (req, txn, lease, lease->env, why, &of_env, err)
-        || s_told (req, txn, lease, "", why, &of_all, err))
+    bool of_env = false, of_all = false;
+    bool none = !why->code && !table_rows (txn, TABLE_HOLDS);       //  The usual case
+    if (!none && (s_told (req, txn, lease, lease->env, verb, why, &of_env, err)
+                  || s_told (req, txn, lease, "", verb, why, &of_all, err)))
         return -1;
     if (!why->code) {
         const char *of [] = { lease->env, "" };
         for (size_t index = 0; index < BERTH_COUNT (of); index++) {
-            breaker_t *breaker = s_breaker (self, lease->provider, of [index], false);
+            breaker_t *breaker = s_breaker (self, lease->provider, of [index], verb, false);
             if (breaker)
                 breaker->count = 0;
         }
         return 0;
     }
-    breaker_t *all = s_breaker (self, lease->provider, "", true);
+    breaker_t *all = s_breaker (self, lease->provider, "", verb, true);
     bool opens = !of_all && s_count (all, req, lease, why->code) && s_several (all);
-    if (opens && s_open (req, txn, lease->provider, "", why, err))
+    if (opens && s_open (req, txn, lease->provider, "", verb, why, err))
         return -1;
-    breaker_t *one = s_breaker (self, lease->provider, lease->env, true);
+    breaker_t *one = s_breaker (self, lease->provider, lease->env, verb, true);
     if (!of_env && s_count (one, req, lease, why->code)
-        && s_open (req, txn, lease->provider, lease->env, why, err))
+        && s_open (req, txn, lease->provider, lease->env, verb, why, err))
         return -1;
     return 0;
 }

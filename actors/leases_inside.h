@@ -12,15 +12,17 @@
 
 #define LEASES_MAGIC 0x1ea5e001u
 
-//  What a breaker remembers of acquires that failed in a row.
+//  What a breaker remembers of calls that failed in a row.
 enum { LEASES_BREAKERS = 256 };
 typedef struct {
     char lease [BERTH_ID_SIZE], env [BERTH_ID_SIZE];
     int64_t at_ms;
 } breaker_failure_t;
 
+typedef enum { BREAKER_OPEN, BREAKER_CLOSE } breaker_verb_t;
 typedef struct {
     char provider [64], env [BERTH_ID_SIZE];        //  env "": of all environments
+    breaker_verb_t verb;            //  Which of its calls
     berth_code_t code;              //  The way in which they failed
     int64_t last_ms;
     size_t count;
@@ -104,6 +106,11 @@ int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn
                           lease_t *lease, const char *status, const char *failure,
                           berth_error_t *err);
 void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
+//  The step of a close that knew no name of the place; and of one of a place that a lease has got
+//  beside its own.
+#define LEASE_STEP_BLIND "close-blind"
+#define LEASE_STEP_EXTRA "extra"
+void leases_send_extra (const request_t *req, effects_t *fx, const lease_t *lease, const char *place);
 //  Whatever it is, it goes, with its place; one that is on its way already stays there.
 int leases_give_back (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
                       const char *id, const char *failure, berth_error_t *err);
@@ -183,9 +190,11 @@ int leases_sweep_kept (leases_t *self, const request_t *req, store_txn_t *txn, e
                        berth_error_t *err);
 
 //  ---- leases_breaker.c
-//  An acquire was answered by its provider: with success (why->code BERTH_OK) or a failure.
+//  A call was answered by its provider: with success (why->code BERTH_OK) or a failure. Places are
+//  opened, or taken up; and closed.
 int leases_breaker_told (leases_t *self, const request_t *req, store_txn_t *txn,
-                         const lease_t *lease, const berth_error_t *why, berth_error_t *err);
+                         const lease_t *lease, breaker_verb_t verb, const berth_error_t *why,
+                         berth_error_t *err);
 //  Is the provider, or this environment of it, left alone? One acquire is let through when it is
 //  tried again. Errors: provider_unavailable, with when that is.
 int leases_breaker_admit (const request_t *req, store_txn_t *txn, const char *provider,

@@ -22,7 +22,20 @@ leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
     if (lease->destroy)
         berth_put (place_close, &close, destroy, true);
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
-                  "close", req, req->mono_ms + LEASES_CLOSE_MS, &close);
+                  lease->provider_lease ? "close" : LEASE_STEP_BLIND, req,
+                  req->mono_ms + LEASES_CLOSE_MS, &close);
+}
+
+void
+leases_send_extra (const request_t *req, effects_t *fx, const lease_t *lease, const char *place)
+{
+    place_close_t close = {
+        .lease = lease->id, .company = lease->company, .provider_lease = place,
+        .config = lease->config, .metadata = lease->metadata, .status = "failed",
+    };
+    berth_put (place_close, &close, destroy, true);
+    effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
+                  LEASE_STEP_EXTRA, req, req->mono_ms + LEASES_CLOSE_MS, &close);
 }
 
 //  Paperclip's release table (reference, 2.3).
@@ -427,13 +440,18 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
 {
     if (lease->state != lease_state_RELEASING && lease->state != lease_state_CLEANUP)
         return 0;                   //  A second answer to the same question
+    berth_error_t why = { 0 };
+    if (!done->ok)
+        error_from_body (done->error, req->arena, &why);
+    if (leases_breaker_told (self, req, txn, lease, BREAKER_CLOSE, &why, err))
+        return -1;
+    if (done->ok && lease->provider_lease && strcmp (done->step, LEASE_STEP_BLIND) == 0)
+        return 0;                   //  Its place has come to be since, and is being closed by its name
     bool counted = strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
     if (done->ok) {
         lease->cleanup = counted ? cleanup_status_SUCCESS : cleanup_status_NONE;
         return s_finish (self, req, txn, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     }
-    berth_error_t why;
-    error_from_body (done->error, req->arena, &why);
     lease->cleanup = cleanup_status_FAILED;
     int64_t wait_ms = s_backoff_ms (lease);
     lease->next_try_at = req->now_ms + wait_ms;

@@ -222,6 +222,11 @@ leases_reused (leases_t *self, const request_t *req, const step_done_t *done, le
     }
     if (!lease->reused)
         return 0;                   //  A second answer to the same question
+    berth_error_t why;
+    error_from_body (done->error, req->arena, &why);
+    if (why.code != BERTH_NOT_FOUND
+        && leases_breaker_told (self, req, txn, lease, BREAKER_OPEN, &why, err))
+        return -1;
     if (lease->state == lease_state_PENDING)
         return s_give_up (self, req, txn, fx, lease, err);
     if (lease->state != lease_state_RELEASING)
@@ -261,6 +266,11 @@ leases_destroyed (leases_t *self, const request_t *req, const step_done_t *done,
 {
     if (!lease_settled (lease->state) || lease->place != place_state_CLOSING)
         return 0;                   //  A second answer to the same question
+    berth_error_t why = { 0 };
+    if (!done->ok)
+        error_from_body (done->error, req->arena, &why);
+    if (leases_breaker_told (self, req, txn, lease, BREAKER_CLOSE, &why, err))
+        return -1;
     if (done->ok) {
         lease->place = place_state_GONE;
         lease->next_try_at = 0;

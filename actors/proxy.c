@@ -32,7 +32,10 @@ struct proxy {
     pthread_mutex_t lock;           //  Guards what follows
     pthread_cond_t work;
     proxy_lines_t *lines;
+    call_t *under_way;              //  Those of the threads
     size_t idle, running, threads;
+    size_t hanging;                 //  Of those running: answered by us, since they were not
+    int64_t hanging_since;          //  Wall clock; 0: none does
     uint64_t failures;
     char last_error [320];
     int64_t last_error_at;
@@ -111,14 +114,12 @@ s_close (proxy_t *self, const place_close_t *ask, int64_t deadline_ms, berth_err
 //  Calls the verb of a request whose body is unpacked in `ask`; the result is of the request's
 //  reply schema.
 static int
-s_verb (turn_t *turn, request_code_t type, const void *ask, void *result, berth_error_t *err)
+s_verb (turn_t *turn, request_code_t type, int64_t deadline_ms, const void *ask, void *result,
+        berth_error_t *err)
 {
     proxy_t *self = turn->proxy;
     const provider_t *provider = self->provider;
     void *me = self->self_of_provider;
-    int64_t deadline_ms = turn->letter->deadline_ms;
-    if (!deadline_ms)
-        deadline_ms = berth_mono_ms () + 600000;
     switch ((int) type) {
         case REQUEST_PLACE_OPEN:
             return provider->acquire
@@ -153,6 +154,13 @@ s_verb (turn_t *turn, request_code_t type, const void *ask, void *result, berth_
 }
 
 static int
+s_too_busy (const proxy_t *self, berth_error_t *err)
+{
+    return berth_fail (err, BERTH_PROVIDER_TIMEOUT,
+                       "provider %s was too busy to begin before the deadline", self->provider->name);
+}
+
+static int
 s_run (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_t *err)
 {
     proxy_t *self = turn->proxy;
@@ -161,18 +169,22 @@ s_run (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_
         *err = self->broken;
         return -1;
     }
-    if (call->letter.deadline_ms && call->letter.deadline_ms <= berth_mono_ms ())
-        return berth_fail (err, BERTH_PROVIDER_TIMEOUT,
-                           "provider %s was too busy to begin before the deadline",
-                           self->provider->name);
+    if (call->until_ms <= berth_mono_ms ())
+        return s_too_busy (self, err);
     void *ask = arena_take (turn->arena, row->request->size);
     void *result = arena_take (turn->arena, row->reply->size + sizeof (berth_message_t));
     if (berth_unpack_own (row->request, (berth_bytes_t) { call->body, call->size }, turn->arena, ask,
                           err)
-        || s_verb (turn, call->letter.type, ask, result, err))
+        || s_verb (turn, call->letter.type, call->until_ms, ask, result, err))
         return -1;
     *ret_result = berth_pack (row->reply, result, turn->arena);
-    return 0;
+    //  What is none of its schema would be refused by whoever asked, and nobody would be answered
+    berth_error_t why = { 0 };
+    if (berth_unpack_own (row->reply, *ret_result, turn->arena, result, &why) == 0)
+        return 0;
+    berth_error_set (err->cause, sizeof err->cause, "%s", why.text);
+    return berth_fail (err, BERTH_PROVIDER_UNAVAILABLE, "provider %s answered %s with garbage",
+                       self->provider->name, row->type);
 }
 
 static void
@@ -208,6 +220,76 @@ s_next (proxy_t *self)
     return self->stopping ? NULL : proxy_lines_pop (self->lines);
 }
 
+//  Is the same thing of the same row asked already, of a call that does not come back? With the lock
+//  held.
+static bool
+s_hangs (const proxy_t *self, const call_t *call)
+{
+    for (const call_t *other = self->under_way; other; other = other->next)
+        if (other->answered && other->letter.type == call->letter.type
+            && strcmp (other->letter.subject, call->letter.subject) == 0)
+            return true;
+    return false;
+}
+
+//  The call is over. Was it answered for in the meantime? With the lock held.
+static bool
+s_leave (proxy_t *self, call_t *call)
+{
+    call_t **at = &self->under_way;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    self->running--;
+    if (call->answered && --self->hanging == 0)
+        self->hanging_since = 0;
+    return call->answered;
+}
+
+//  Behind an answer that we gave for it, only what was done after all is worth telling: there is a
+//  place now, or none any more.
+static bool
+s_still_tells (const call_t *call, int rc)
+{
+    return rc == 0 && (call->letter.type == REQUEST_PLACE_OPEN
+                       || call->letter.type == REQUEST_PLACE_CLOSE);
+}
+
+//  How many threads there may be: one that hangs is no loss to the others, up to as many again.
+static size_t
+s_bound (const proxy_t *self)
+{
+    size_t bound = self->provider->concurrency ? self->provider->concurrency : 1;
+    return bound + (self->hanging < bound ? self->hanging : bound);
+}
+
+static void
+s_serve (proxy_t *self, post_t *post, arena_t *arena, call_t *call, bool hangs)
+{
+    turn_t turn = { self, post, &call->letter, arena, 0 };
+    berth_error_t err = { 0 };
+    berth_bytes_t result = { NULL, 0 };
+    if (PLANTED ("one-call-at-once"))
+        pthread_mutex_lock (&s_planted);
+    int rc = hangs ? berth_fail (&err, BERTH_PROVIDER_TIMEOUT, "provider %s has not come back from"
+                                 " the same call before", self->provider->name)
+                   : s_run (&turn, call, &result, &err);
+    if (PLANTED ("one-call-at-once"))
+        pthread_mutex_unlock (&s_planted);
+    pthread_mutex_lock (&self->lock);
+    bool late = s_leave (self, call);
+    pthread_mutex_unlock (&self->lock);
+    if (late)
+        log_event ("late_answer", "provider=%s about=%s subject=%s ok=%d", self->provider->name,
+                   request_row (call->letter.type)->type, call->letter.subject, rc == 0);
+    else if (rc)
+        s_failed (self, call, &err);
+    if (!late || s_still_tells (call, rc))
+        s_answer (&turn, result, rc ? &err : NULL);
+    arena_clear (arena);
+    free (call);
+}
+
 static void *
 s_thread (void *args)
 {
@@ -216,24 +298,14 @@ s_thread (void *args)
     arena_t *arena = arena_new ();
     pthread_mutex_lock (&self->lock);
     call_t *call;
-    while ((call = s_next (self))) {
+    while (self->threads <= s_bound (self) && (call = s_next (self))) {
+        bool hangs = s_hangs (self, call);
+        call->next = self->under_way;
+        self->under_way = call;
         self->running++;
         pthread_mutex_unlock (&self->lock);
-        turn_t turn = { self, post, &call->letter, arena, 0 };
-        berth_error_t err = { 0 };
-        berth_bytes_t result = { NULL, 0 };
-        if (PLANTED ("one-call-at-once"))
-            pthread_mutex_lock (&s_planted);
-        int rc = s_run (&turn, call, &result, &err);
-        if (PLANTED ("one-call-at-once"))
-            pthread_mutex_unlock (&s_planted);
-        if (rc)
-            s_failed (self, call, &err);
-        s_answer (&turn, result, rc ? &err : NULL);
-        arena_clear (arena);
-        free (call);
+        s_serve (self, post, arena, call, hangs);
         pthread_mutex_lock (&self->lock);
-        self->running--;
     }
     pthread_mutex_unlock (&self->lock);
     arena_destroy (&arena);
@@ -339,16 +411,18 @@ s_receive (proxy_t *self)
         call_t *call = malloc (sizeof *call + size);
         ENSURE (call && letter.magic == LETTER_MAGIC);
         call->next = NULL;
+        call->answered = false;
         call->letter = letter;
+        call->until_ms = letter.deadline_ms ? letter.deadline_ms
+                                            : berth_mono_ms () + PROXY_CALL_MS;
         call->size = size;
         memcpy (call->body, zmq_msg_data (&body), size);
         zmq_msg_close (&body);
         zmq_msg_close (&data);
         const char *company = any_text ((berth_bytes_t) { call->body, size }, "companyId", arena);
         pthread_mutex_lock (&self->lock);
-        unsigned bound = self->provider->concurrency ? self->provider->concurrency : 1;
         size_t waiting = proxy_lines_count (self->lines);
-        if (self->idle <= waiting && self->threads < bound)
+        if (self->idle <= waiting && self->threads < s_bound (self))
             s_start_thread (self);
         bool full = waiting >= PROXY_WAITING_MAX || self->threads == 0;
         if (!full) {
@@ -364,6 +438,71 @@ s_receive (proxy_t *self)
     }
 }
 
+//  ---- calls whose time is over
+
+//  Of a provider that does not keep its deadlines, others must not pay: who asked is answered, once
+//  the call had a little more than its time. With the lock held: one of those, or NULL; and when the
+//  next is to be looked at.
+static call_t *
+s_overdue (proxy_t *self, int64_t now_ms, int64_t *ret_next_ms)
+{
+    *ret_next_ms = INT64_MAX;
+    for (call_t *call = self->under_way; call; call = call->next) {
+        int64_t until_ms = call->until_ms + PROXY_GRACE_MS;
+        if (call->answered)
+            continue;
+        if (until_ms <= now_ms)
+            return call;
+        if (until_ms < *ret_next_ms)
+            *ret_next_ms = until_ms;
+    }
+    return NULL;
+}
+
+static void
+s_answer_for (proxy_t *self, const letter_t *letter, const char *text)
+{
+    call_t *call = calloc (1, sizeof *call);
+    ENSURE (call);
+    call->letter = *letter;
+    berth_error_t err = { 0 };
+    (void) berth_fail (&err, BERTH_PROVIDER_TIMEOUT, "provider %s %s", self->provider->name, text);
+    s_failed (self, call, &err);
+    s_refuse (self, call, BERTH_PROVIDER_TIMEOUT, text);
+    free (call);
+}
+
+//  Answers for calls that hang, and for those that waited in vain behind them. Returns how long until
+//  it is to be done again, -1 for ever.
+static long
+s_watch (proxy_t *self)
+{
+    int64_t now_ms = berth_mono_ms (), next_ms;
+    call_t *call;
+    pthread_mutex_lock (&self->lock);
+    while ((call = s_overdue (self, now_ms, &next_ms))) {
+        letter_t letter = call->letter;
+        call->answered = true;
+        if (self->hanging++ == 0)
+            self->hanging_since = berth_wall_ms ();
+        if (proxy_lines_count (self->lines) && self->threads < s_bound (self))
+            s_start_thread (self);
+        pthread_mutex_unlock (&self->lock);
+        s_answer_for (self, &letter, "does not come back from the call");
+        pthread_mutex_lock (&self->lock);
+    }
+    call_t *expired = proxy_lines_count (self->lines) ? proxy_lines_expired (self->lines, now_ms) : NULL;
+    if (proxy_lines_count (self->lines) && now_ms + PROXY_GRACE_MS < next_ms)
+        next_ms = now_ms + PROXY_GRACE_MS;
+    pthread_mutex_unlock (&self->lock);
+    while ((call = expired)) {
+        expired = call->next;
+        s_answer_for (self, &call->letter, "was too busy to begin before the deadline");
+        free (call);
+    }
+    return next_ms == INT64_MAX ? -1 : (long) (next_ms - now_ms);
+}
+
 void
 proxy_actor (zsock_t *pipe, void *args)
 {
@@ -377,7 +516,7 @@ proxy_actor (zsock_t *pipe, void *args)
     };
     bool running = true;
     while (running) {
-        if (zmq_poll (items, 2, -1) < 0 && errno != EINTR)
+        if (zmq_poll (items, 2, s_watch (self)) < 0 && errno != EINTR)
             break;
         if (items [0].revents) {
             char *command = zstr_recv_nowait (pipe);
@@ -400,6 +539,7 @@ proxy_stats (proxy_t *self, arena_t *arena, bus_provider_t *ret_stats)
         .state = self->broken.code ? "unavailable" : "ready",
         .calls = proxy_lines_count (self->lines) + self->running,
         .failures = self->failures,
+        .hanging = self->hanging, .hanging_since = self->hanging_since,
         .last_error = self->last_error [0] ? arena_string (arena, self->last_error) : NULL,
         .last_error_at = self->last_error_at,
     };

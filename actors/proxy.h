@@ -1,7 +1,10 @@
 //  proxy.h - one provider and its slow calls: the only actor that may block.
 //
 //  Calls of one provider run beside each other, on threads made when they are first needed, up to
-//  the provider's own bound; the rest waits in line. A call that hangs holds its own thread only.
+//  the provider's own bound; the rest waits in line. A call that hangs holds its own thread only, and
+//  that is replaced: whoever asked is answered provider_timeout a second behind its deadline, also
+//  for what waits in line. If the call comes back after all, only a place that was opened, or closed,
+//  is told: as a second answer to the same step.
 
 #ifndef BERTH_PROXY_H_INCLUDED
 #define BERTH_PROXY_H_INCLUDED
@@ -13,7 +16,11 @@
 
 typedef struct proxy proxy_t;
 
-enum { PROXY_WAITING_MAX = 100000, PROXY_PROGRESS_MS = 100 };
+enum {
+    PROXY_WAITING_MAX = 100000, PROXY_PROGRESS_MS = 100,
+    PROXY_CALL_MS = 600000,         //  For a call whose sender set no deadline
+    PROXY_GRACE_MS = 1000           //  So long behind its deadline we answer for a call
+};
 
 //  Opens the provider. A provider that cannot be opened still has its proxy, which answers
 //  provider_unavailable with the reason.

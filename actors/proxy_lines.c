@@ -67,6 +67,24 @@ s_join (proxy_lines_t *self, line_t *line)
     self->end = &line->behind;
 }
 
+//  Lines in which nobody is left have no turn.
+static void
+s_drop_empty (proxy_lines_t *self)
+{
+    line_t **at = &self->turn;
+    while (*at) {
+        line_t *line = *at;
+        if (line->first) {
+            at = &line->behind;
+            continue;
+        }
+        *at = line->behind;
+        *s_find (self, line->company) = line->next;
+        free (line);
+    }
+    self->end = at;
+}
+
 void
 proxy_lines_push (proxy_lines_t *self, const char *company, call_t **call_p)
 {
@@ -106,6 +124,32 @@ proxy_lines_pop (proxy_lines_t *self)
         free (line);
     }
     return call;
+}
+
+call_t *
+proxy_lines_expired (proxy_lines_t *self, int64_t mono_ms)
+{
+    CHECK (self, LINES_MAGIC);
+    call_t *expired = NULL, **end = &expired;
+    for (size_t bucket = 0; bucket < BUCKETS; bucket++)
+        for (line_t *line = self->buckets [bucket]; line; line = line->next) {
+            call_t **at = &line->first;
+            while (*at) {
+                call_t *call = *at;
+                if (call->until_ms > mono_ms) {
+                    at = &call->next;
+                    continue;
+                }
+                *at = call->next;
+                call->next = NULL;
+                *end = call;
+                end = &call->next;
+                self->count--;
+            }
+            line->last = at;
+        }
+    s_drop_empty (self);
+    return expired;
 }
 
 size_t

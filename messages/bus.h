@@ -108,6 +108,8 @@ BERTH_MESSAGE (bus_count, BUS_COUNT);
     F (T, STR,   state,     "state",     REQUIRED, 32, "ready, paused (no new lease is taken) or unavailable.") \
     F (T, U64,   calls,     "calls",     REQUIRED, 0, "Calls under way.") \
     F (T, U64,   failures,  "failures",  REQUIRED, 0, "Calls that failed since the start.") \
+    F (T, U64,   hanging,   "hanging",   REQUIRED, 0, "Calls that do not come back although their time is over.") \
+    F (T, TIME,  hanging_since, "hangingSince", NULLABLE, 0, "Since when there are such.") \
     F (T, STR,   last_error, "lastError", NULLABLE, 512, "The last failure.") \
     F (T, TIME,  last_error_at, "lastErrorAt", NULLABLE, 0, "When.")
 BERTH_MESSAGE (bus_provider, BUS_PROVIDER);

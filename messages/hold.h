@@ -24,6 +24,7 @@ BERTH_ENUM (hold_kind, HOLD_KIND);
     F (T, STR,   reason,    "reason",    NULLABLE, 256, "Why.") \
     F (T, TIME,  next_try_at, "nextAttemptAt", OPTIONAL, 0, "Of a breaker: when the next acquire is let through.") \
     F (T, U64,   attempts,  "attempts",  OPTIONAL, 0, "Of a breaker: acquires let through that failed too.") \
+    F (T, BOOL,  releases,  "releases",  OPTIONAL, 0, "Of a breaker: places could not be closed (true) or opened (false).") \
     F (T, TIME,  probed_at, "probedAt",  OPTIONAL, 0, "Of a breaker: when one was let through that is not answered yet.") \
     F (T, STR,   code,      "code",      OPTIONAL, 64, "Of a breaker: how its calls failed.") \
     F (T, STR,   error,     "error",     OPTIONAL, 512, "Of a breaker: the last failure.")

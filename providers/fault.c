@@ -30,6 +30,7 @@ BERTH_ENUM (fault_verb, FAULT_VERB);
 #define FAULT_KIND(X, T) \
     X (T, FAIL, "fail")     /* with `code` */ \
     X (T, HANG, "hang")     /* until the deadline, or for `ms` */ \
+    X (T, NEVER, "never")   /* beyond its deadline, for `ms` or an hour; then as usual */ \
     X (T, SLOW, "slow")     /* `ms`, then as usual */ \
     X (T, LOSE, "lose")     /* what runs in the place dies, and the verb says it was done */ \
     X (T, LIE,  "lie")      /* says it was done, and does nothing; acquire names another place */ \
@@ -59,7 +60,7 @@ BERTH_ENUM_TABLE (fault_kind, FAULT_KIND);
 BERTH_SCHEMA (fault_rule, FAULT_RULE, SCHEMA_STRICT, "One fault.");
 BERTH_SCHEMA (fault_config, FAULT_CONFIG, SCHEMA_STRICT, "Settings of the provider that fails.");
 
-enum { FAULT_MAGIC = 0xfa017, SLOW_MS = 1000, COUNTS_MAX = 4096, LIST_RULES_MAX = 16384 };
+enum { FAULT_MAGIC = 0xfa017, SLOW_MS = 1000, NEVER_MS = 3600000, COUNTS_MAX = 4096, LIST_RULES_MAX = 16384 };
 
 //  How often a rule was followed for a lease.
 typedef struct {
@@ -142,6 +143,9 @@ s_follow (fault_t *self, fault_verb_t verb, berth_bytes_t from, const char *leas
                 until_ms = berth_mono_ms () + (int64_t) rule->ms;
                 s_wait (rule->ms && until_ms < deadline_ms ? until_ms : deadline_ms);
                 return berth_fail (err, BERTH_PROVIDER_TIMEOUT, "%s hung, as it was told to", name);
+            case fault_kind_NEVER:
+                s_wait (berth_mono_ms () + (rule->ms ? (int64_t) rule->ms : NEVER_MS));
+                break;
             case fault_kind_SLOW:
                 until_ms = berth_mono_ms () + (rule->ms ? (int64_t) rule->ms : SLOW_MS);
                 s_wait (until_ms < deadline_ms ? until_ms : deadline_ms);

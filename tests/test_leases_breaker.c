@@ -150,12 +150,67 @@ test_whose (void **state)
     stage_ok (stage, REQUEST_LEASE_ACQUIRE, s_ask (stage, LOCAL));
 }
 
+//  Places that cannot be closed: one lease that is tried again and again is one; several are the
+//  provider's. What it opens meanwhile does not speak for it, what it closes does.
+static void
+test_releases (void **state)
+{
+    stage_t *stage = *state;
+    const char *ids [BERTH_BREAKER_FAILURES];
+    for (int index = 0; index < BERTH_BREAKER_FAILURES; index++)
+        ids [index] = lease_active (stage, "");
+    for (int index = 0; index < BERTH_BREAKER_FAILURES; index++) {
+        assert_int_equal (s_told (stage, "provider.breaker_opened"), 0);
+        for (int tries = 0; tries < 3; tries++) {
+            lease_ask_release (stage, ids [index]);
+            stage_serve (stage);
+            lease_closed (stage, false);
+        }
+    }
+    assert_int_equal (s_told (stage, "provider.breaker_opened"), 1);
+    assert_non_null (strstr (s_refused (stage, BOX).text, "5 releases in a row failed with provider_error"));
+    s_wait (stage, BERTH_BREAKER_FIRST_MS);
+    s_try (stage, BOX, NULL);
+    assert_int_equal (s_told (stage, "provider.breaker_closed"), 0);
+    s_refused (stage, BOX);
+    lease_ask_release (stage, ids [0]);
+    stage_serve (stage);
+    lease_closed (stage, true);
+    assert_int_equal (s_told (stage, "provider.breaker_closed"), 1);
+    s_try (stage, BOX, NULL);
+}
+
+//  After a start: places that cannot be taken up again.
+static void
+test_resumes (void **state)
+{
+    stage_t *stage = *state;
+    for (int index = 0; index < BERTH_BREAKER_FAILURES; index++)
+        lease_active (stage, "");
+    lease_stage_restart (stage);
+    stage_start (stage);
+    letter_t letters [BERTH_BREAKER_FAILURES];
+    size_t count = 0;
+    for (size_t index = 0; index < stage->count; index++)
+        if (stage->sent [index].letter.type == REQUEST_PLACE_RESUME)
+            letters [count++] = stage->sent [index].letter;
+    assert_int_equal (count, BERTH_BREAKER_FAILURES);
+    for (size_t index = 0; index < count; index++)
+        stage_queue_done (stage, &letters [index], false, lease_timed_out);
+    stage_serve (stage);
+    assert_int_equal (s_told (stage, "provider.breaker_opened"), 1);
+    s_refused (stage, BOX);
+    for (size_t index = 0; index < count; index++)
+        assert_state (stage, letters [index].subject, "active");
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         LEASE_TEST (test_opens_and_closes), LEASE_TEST (test_probe_lost),
         LEASE_TEST (test_stays_closed), LEASE_TEST (test_whose),
+        LEASE_TEST (test_releases), LEASE_TEST (test_resumes),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "proxy.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #define HANG_MS 3000                //  How long the hanging call may hang
@@ -189,13 +190,169 @@ test_broken_provider (void **state)
     self->inbox = inbox;
 }
 
+//  ---- a provider that does not keep its deadlines
+
+static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t s_opened = PTHREAD_COND_INITIALIZER;
+static bool s_gate;                 //  Open: those that hang go on
+
+static void
+s_open_gate (bool open)
+{
+    pthread_mutex_lock (&s_lock);
+    s_gate = open;
+    pthread_cond_broadcast (&s_opened);
+    pthread_mutex_unlock (&s_lock);
+}
+
+static void
+s_pass_gate (void)
+{
+    pthread_mutex_lock (&s_lock);
+    while (!s_gate)
+        pthread_cond_wait (&s_opened, &s_lock);
+    pthread_mutex_unlock (&s_lock);
+}
+
+//  For company `hangs` it does, for company `garbage` it answers with that.
+static int
+s_odd_acquire (void *self, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
+               place_opened_t *ret_place, berth_error_t *err)
+{
+    (void) self;
+    (void) deadline_ms;
+    (void) arena;
+    (void) err;
+    if (strcmp (ask->company, "hangs") == 0)
+        s_pass_gate ();
+    bool garbage = strcmp (ask->company, "garbage") == 0;
+    *ret_place = (place_opened_t) { .provider_lease = garbage ? "\xff\xfe" : "odd:place" };
+    return 0;
+}
+
+static int
+s_odd_probe (void *self, const place_probe_t *ask, int64_t deadline_ms, arena_t *arena,
+             probe_result_t *ret_result, berth_error_t *err)
+{
+    (void) self;
+    (void) deadline_ms;
+    (void) arena;
+    (void) err;
+    if (ask->company && strcmp (ask->company, "hangs") == 0)
+        s_pass_gate ();
+    *ret_result = (probe_result_t) { .driver = "sandbox", .summary = "odd" };
+    berth_put (probe_result, ret_result, ok, true);
+    return 0;
+}
+
+//  In the place of one that has a line of its own.
+static const provider_t s_odd = {
+    .name = "bubblewrap", .concurrency = 2, .acquire = s_odd_acquire, .probe = s_odd_probe,
+};
+
+typedef struct {
+    proxy_t *proxy;
+    zactor_t *actor;
+} odd_t;
+
+static odd_t
+s_odd_start (scene_t *self)
+{
+    odd_t odd = { .proxy = proxy_new (&self->context, &s_odd) };
+    odd.actor = zactor_new (proxy_actor, odd.proxy);
+    s_open_gate (false);
+    return odd;
+}
+
+static void
+s_odd_stop (odd_t *odd)
+{
+    s_open_gate (true);
+    zactor_destroy (&odd->actor);
+    assert_true (proxy_destroy (&odd->proxy));
+}
+
+static void
+s_odd_ask (scene_t *self, request_code_t type, const char *subject, const char *company,
+           int64_t within_ms)
+{
+    letter_t letter = { .magic = LETTER_MAGIC, .type = (uint16_t) type, .roles = ROLE_INTERNAL,
+                        .answer_to = ACTOR_REGISTRY, .deadline_ms = berth_mono_ms () + within_ms };
+    snprintf (letter.subject, sizeof letter.subject, "%s", subject);
+    place_probe_t probe = { .company = company, .driver = "sandbox", .config = berth_empty_map };
+    place_open_t open = { .lease = "44444444-4444-7444-8444-444444444444", .company = company,
+                          .env = "44444444-4444-7444-8444-444444444444", .config = berth_empty_map };
+    const void *body = type == REQUEST_PLACE_OPEN ? (const void *) &open : (const void *) &probe;
+    assert_int_equal (post_letter (self->post, ACTOR_PROXY, s_odd.name, INBOX_INTERNAL, &letter,
+                                   berth_pack (request_row (type)->request, body, self->arena),
+                                   (berth_bytes_t) { NULL, 0 }, NULL), 0);
+}
+
+static bus_provider_t
+s_odd_stats (scene_t *self, odd_t *odd)
+{
+    bus_provider_t stats;
+    proxy_stats (odd->proxy, self->arena, &stats);
+    return stats;
+}
+
+//  All its threads hang: who asked is answered all the same, and others are served.
+static void
+test_never_answers (void **state)
+{
+    scene_t *self = *state;
+    odd_t odd = s_odd_start (self);
+    s_odd_ask (self, REQUEST_PLACE_OPEN, "open", "hangs", 100);
+    s_odd_ask (self, REQUEST_PLACE_PROBE, "probe", "hangs", 100);
+    s_odd_ask (self, REQUEST_PLACE_PROBE, "patient", "well", 60000);
+    s_odd_ask (self, REQUEST_PLACE_PROBE, "hasty", "well", 50);
+    int timeouts = 0, served = 0;
+    for (int answers = 0; answers < 4; answers++) {
+        step_done_t done = s_answer (self, 10000);
+        if (strcmp (done.subject, "patient") == 0)
+            served += done.ok;
+        else
+            timeouts += strcmp (s_code (self, &done), "provider_timeout") == 0;
+    }
+    assert_int_equal (served, 1);
+    assert_int_equal (timeouts, 3);
+    assert_int_equal (s_odd_stats (self, &odd).hanging, 2);
+    assert_true (s_odd_stats (self, &odd).hanging_since > 0);
+    //  The same call is not sent after the one that hangs; another one is
+    s_odd_ask (self, REQUEST_PLACE_OPEN, "open", "hangs", 60000);
+    step_done_t done = s_answer (self, 10000);
+    assert_string_equal (s_code (self, &done), "provider_timeout");
+    s_odd_ask (self, REQUEST_PLACE_OPEN, "other", "well", 60000);
+    assert_true (s_answer (self, 10000).ok);
+    //  They come back: that a place was opened is told, that a probe went well is not
+    s_open_gate (true);
+    done = s_answer (self, 10000);
+    assert_string_equal (done.subject, "open");
+    assert_true (done.ok);
+    s_odd_ask (self, REQUEST_PLACE_PROBE, "last", "well", 60000);
+    assert_string_equal (s_answer (self, 10000).subject, "last");
+    s_odd_stop (&odd);
+}
+
+static void
+test_garbage (void **state)
+{
+    scene_t *self = *state;
+    odd_t odd = s_odd_start (self);
+    s_odd_ask (self, REQUEST_PLACE_OPEN, "open", "garbage", 60000);
+    step_done_t done = s_answer (self, 10000);
+    assert_string_equal (s_code (self, &done), "provider_unavailable");
+    assert_non_null (strstr (any_text (done.error, "message", self->arena), "garbage"));
+    s_odd_stop (&odd);
+}
+
 int
 main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_hanging_provider_delays_nobody), TEST (test_failures_are_answers),
-        TEST (test_broken_provider),
+        TEST (test_broken_provider), TEST (test_never_answers), TEST (test_garbage),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -46,6 +46,46 @@ test_turns (void **state)
     assert_int_equal (proxy_lines_count (lines), 994);
 }
 
+//  Those whose time is over leave their lines; the others keep their turns.
+static void
+test_expired (void **state)
+{
+    (void) state;
+    own (proxy_lines) lines = proxy_lines_new ();
+    for (uint64_t mark = 1; mark <= 30; mark++) {
+        call_t *call = calloc (1, sizeof *call);
+        assert_non_null (call);
+        call->letter.credit = mark;
+        call->until_ms = mark % 3 == 1 ? 100 : 200;     //  All of company "a"
+        proxy_lines_push (lines, mark % 3 == 1 ? "a" : mark % 3 == 2 ? "b" : "c", &call);
+    }
+    assert_null (proxy_lines_expired (lines, 99));
+    call_t *expired = proxy_lines_expired (lines, 100);
+    for (uint64_t mark = 1; mark <= 30; mark += 3) {
+        assert_non_null (expired);
+        assert_int_equal (expired->letter.credit, mark);
+        call_t *next = expired->next;
+        free (expired);
+        expired = next;
+    }
+    assert_null (expired);
+    assert_int_equal (proxy_lines_count (lines), 20);
+    s_push (lines, "a", 99);                    //  Its line begins anew, behind the others
+    static const uint64_t turns [] = { 2, 3, 99, 5, 6, 8, 9 };
+    for (size_t index = 0; index < BERTH_COUNT (turns); index++)
+        assert_int_equal (s_pop (lines), turns [index]);
+    while ((expired = proxy_lines_expired (lines, 1000)))
+        while (expired) {
+            call_t *next = expired->next;
+            free (expired);
+            expired = next;
+        }
+    assert_int_equal (proxy_lines_count (lines), 0);
+    assert_null (proxy_lines_pop (lines));
+    s_push (lines, "b", 7);
+    assert_int_equal (s_pop (lines), 7);
+}
+
 static void
 test_many_companies (void **state)
 {
@@ -68,7 +108,7 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        cmocka_unit_test (test_turns), cmocka_unit_test (test_many_companies),
+        cmocka_unit_test (test_turns), cmocka_unit_test (test_expired), cmocka_unit_test (test_many_companies),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
