@@ -120,7 +120,7 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         return -1;
     run_t *known = rc ? NULL : &run;
     if (strcmp (done->step, "release") == 0)
-        return runs_released (req, done, known, txn, fx, err);
+        return runs_released (me, req, done, known, txn, fx, err);
     ENSURE (known);
     return strcmp (done->step, "lease") == 0 ? runs_leased (req, done, known, txn, fx, err)
                                              : runs_realized (req, done, known, txn, fx, err);

@@ -11,6 +11,11 @@
 
 typedef struct runs runs_t;
 
+enum {
+    RUNS_AGAIN_MS = 10000,          //  A release that failed is asked again after that,
+    RUNS_AGAIN_MAX = 256            //  so many at a time
+};
+
 runs_t *runs_new (const context_t *context, berth_error_t *err);
 void runs_destroy (runs_t **self_p);
 void runs_actor (zsock_t *pipe, void *args);

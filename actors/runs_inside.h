@@ -16,6 +16,7 @@ struct runs {
     actor_t *actor;
     struct trials *trials;          //  Tests of environments that are under way
     int64_t forget_ms;              //  When to look for settled runs that may go
+    int64_t again_ms;               //  When to ask again for steps that failed; 0: none did
 };
 
 //  ---- runs_forget.c
@@ -56,8 +57,11 @@ int runs_send_realize (const request_t *req, effects_t *fx, const run_t *run, be
 
 //  ---- runs_release.c
 handler_fn runs_release;
-int runs_released (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
-                   effects_t *fx, berth_error_t *err);
+int runs_released (runs_t *self, const request_t *req, const step_done_t *done, run_t *run,
+                   store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  Asks again for releases that failed, if it is time to.
+int runs_release_again (runs_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                        berth_error_t *err);
 void runs_send_release (const request_t *req, effects_t *fx, const char *company, const char *run,
                         const char *status, const char *failure);
 

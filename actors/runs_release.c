@@ -55,8 +55,8 @@ runs_release (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
 }
 
 int
-runs_released (const request_t *req, const step_done_t *done, run_t *run, store_txn_t *txn,
-               effects_t *fx, berth_error_t *err)
+runs_released (runs_t *self, const request_t *req, const step_done_t *done, run_t *run,
+               store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     const char *subject = arena_printf (req->arena, "%s released", done->subject);
     if (!done->ok) {
@@ -69,7 +69,9 @@ runs_released (const request_t *req, const step_done_t *done, run_t *run, store_
         (void) berth_fail (&why, BERTH_LEASE_RELEASE_FAILED, "Failed to release leases of run: %s",
                            cause);
         effects_settle_error (fx, req->arena, subject, &why);
-        return 0;                   //  The row keeps its step: the next start asks again
+        if (!self->again_ms)        //  The row keeps its step: it is asked again
+            self->again_ms = req->mono_ms + RUNS_AGAIN_MS;
+        return 0;
     }
     run_released_t released;
     if (berth_unpack_own (&run_released_schema, done->result, req->arena, &released, err))
@@ -89,4 +91,26 @@ runs_released (const request_t *req, const step_done_t *done, run_t *run, store_
     }
     effects_settle (fx, req->arena, subject, &run_released_schema, &released);
     return 0;
+}
+
+int
+runs_release_again (runs_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                    berth_error_t *err)
+{
+    if (!self->again_ms || self->again_ms > req->mono_ms)
+        return 0;
+    store_walk_t walk;
+    run_t run;
+    if (walk_begin (&walk, txn, INDEX_RUN_DUE, NULL, NULL, err))
+        return -1;
+    int rc = 0, sent = 0;
+    while (sent < RUNS_AGAIN_MAX && (rc = walk_next (&walk, req->arena, &run, err)) == 0)
+        if (strcmp (run.step, "release") == 0 && req->now_ms - run.updated_at >= RUNS_AGAIN_MS) {
+            runs_send_release (req, fx, run.company, run.id, run.target, run.error);
+            sent++;
+        }
+    walk_end (&walk);
+    //  Those that fail once more say so
+    self->again_ms = sent == RUNS_AGAIN_MAX ? req->mono_ms + RUNS_AGAIN_MS : 0;
+    return rc < 0 ? -1 : 0;
 }

@@ -436,7 +436,7 @@ runs_test_next_ms (void *me)
     }
     if (self->context->retention.kept_ms [KEPT_RUNS] && self->forget_ms < next_ms)
         next_ms = self->forget_ms;
-    return next_ms;
+    return self->again_ms && self->again_ms < next_ms ? self->again_ms : next_ms;
 }
 
 //  Every step has a deadline of its own, so this is a defect. The lease ends by itself.
@@ -462,7 +462,8 @@ s_give_up (void *actor, const request_t *req, const void *what, effects_t *fx)
 int
 runs_test_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) err;
+    if (runs_release_again (me, req, txn, fx, err))
+        return -1;
     runs_forget (me, req, txn);
     effects_call (fx, req, s_give_up, me, NULL);
     return 0;

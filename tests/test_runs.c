@@ -380,9 +380,23 @@ test_release_fails (void **state)
     assert_int_equal (err.code, BERTH_LEASE_RELEASE_FAILED);
     assert_string_equal (err.cause, "no room (store_full)");
     assert_string_equal (s_state (stage), "releasing");
+    //  It is asked again by and by, and by the next process
+    for (int again = 0; again < 2; again++) {
+        stage_serve (stage);
+        assert_int_equal (stage->count, 0);
+        stage->now_ms += RUNS_AGAIN_MS;
+        stage->mono_ms += RUNS_AGAIN_MS;
+        stage_serve (stage);
+        step = s_step (stage, ACTOR_LEASES, REQUEST_LEASE_RELEASE_FOR_RUN);
+        stage_queue_done (stage, &step, false, "{'code':'store_full','message':'no room','retryable':true}");
+        stage_serve (stage);
+    }
     s_restart (stage);
     stage_start (stage);
-    s_step (stage, ACTOR_LEASES, REQUEST_LEASE_RELEASE_FOR_RUN);
+    step = s_step (stage, ACTOR_LEASES, REQUEST_LEASE_RELEASE_FOR_RUN);
+    stage_queue_done (stage, &step, true, RELEASED);
+    stage_serve (stage);
+    assert_string_equal (s_state (stage), "released");
 }
 
 //  A run that the bus never saw may have leases all the same.
