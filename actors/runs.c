@@ -1,4 +1,4 @@
-//  runs.c - owns the table of runs: reads, heartbeats, and what is due after a start.
+//  runs.c - owns the table of runs: reads, and what is due after a start.
 
 #include "runs_inside.h"
 
@@ -50,7 +50,7 @@ run_lease (const request_t *req, store_txn_t *txn, const run_t *run, lease_t *re
     return 0;
 }
 
-//  ---- reads and heartbeats
+//  ---- reads
 
 int
 runs_get (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
@@ -84,22 +84,6 @@ runs_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, bert
     if (!page.items.items)
         return -1;
     effects_reply (fx, req, &run_page_schema, &page);
-    return 0;
-}
-
-//  A heartbeat is no change of state: it has no entry in the log.
-static int
-s_heartbeat (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
-{
-    (void) me;
-    const run_ref_t *ask = req->body;
-    run_t run;
-    if (run_get (txn, req->arena, ask->company, ask->run, &run, err))
-        return -1;
-    run.heartbeat_at = req->now_ms;
-    if (run_put (txn, req->arena, &run, err))
-        return -1;
-    effects_reply (fx, req, &run_schema, &run);
     return 0;
 }
 
@@ -164,7 +148,8 @@ s_take_up (const request_t *req, effects_t *fx, const run_t *run, berth_error_t 
 static int
 s_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) me;
+    runs_t *self = me;
+    self->started_mono_ms = req->mono_ms;
     store_walk_t walk;
     run_t run;
     if (walk_begin (&walk, txn, INDEX_RUN_DUE, NULL, NULL, err))
@@ -218,12 +203,26 @@ s_expired (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, bert
 
 //  ---- the actor
 
+static int
+s_tick (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    return runs_lost (me, req, txn, fx, err) || runs_test_tick (me, req, txn, fx, err) ? -1 : 0;
+}
+
+static int64_t
+s_next_ms (void *me)
+{
+    const runs_t *self = me;
+    int64_t next_ms = runs_test_next_ms (me);
+    return self->lost_next_ms < next_ms ? self->lost_next_ms : next_ms;
+}
+
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_RUN_RESOLVE] = runs_resolve,
     [REQUEST_RUN_ACQUIRE] = runs_acquire,
     [REQUEST_RUN_REALIZE] = runs_realize,
     [REQUEST_RUN_RELEASE] = runs_release,
-    [REQUEST_RUN_HEARTBEAT] = s_heartbeat,
+    [REQUEST_RUN_HEARTBEAT] = runs_heartbeat,
     [REQUEST_RUN_GET] = runs_get,
     [REQUEST_RUN_LIST] = runs_list,
     [REQUEST_ENVIRONMENT_TEST] = runs_test,
@@ -243,8 +242,8 @@ runs_new (const context_t *context, berth_error_t *err)
     self->trials = trials_new ();
     static const actor_spec_t spec = {
         .code = ACTOR_RUNS, .handlers = s_handlers, .fd = -1, .start = s_start,
-        .expired = s_expired, .rejoin = runs_rejoin, .tick = runs_test_tick,
-        .next_ms = runs_test_next_ms,
+        .expired = s_expired, .rejoin = runs_rejoin, .tick = s_tick,
+        .next_ms = s_next_ms,
     };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;

@@ -17,7 +17,19 @@ struct runs {
     struct trials *trials;          //  Tests of environments that are under way
     int64_t forget_ms;              //  When to look for settled runs that may go
     int64_t again_ms;               //  When to ask again for steps that failed; 0: none did
+    int64_t started_mono_ms;        //  A start counts as a heartbeat of every run
+    int64_t lost_next_ms;           //  When to look for runs that are lost; never too late
+    bool heard_all;                 //  Those that the start found have been looked through,
+    char heard_after [512];         //  or up to here
 };
+
+enum { RUNS_TICK_MAX = 256 };       //  Runs looked at in one tick
+
+//  ---- runs_lost.c
+handler_fn runs_heartbeat;
+//  Of the tick: runs that sent a heartbeat once, and no more.
+int runs_lost (runs_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+               berth_error_t *err);
 
 //  ---- runs_forget.c
 

@@ -43,6 +43,7 @@ BERTH_MESSAGE (environment_limits, ENVIRONMENT_LIMITS);
     F (T, ENUM (lease_policy), lease_policy, "leasePolicy", OPTIONAL, 0, "What happens to a place at release (default: ephemeral).") \
     F (T, ANY,   max_lease, "maxLeaseMs", OPTIONAL, 16, "Lifetime of a lease in ms, or \"none\" (24 h).") \
     F (T, U64,   idle_ms,   "idleMs",    OPTIONAL | POSITIVE, 31536000000, "A lease that is not used for so long expires (default: never).") \
+    F (T, U64,   lost_after_ms, "lostAfterMs", OPTIONAL | POSITIVE, 31536000000, "A run that once sent a heartbeat is lost when it is silent for so long (300000).") \
     F (T, ENUM (concurrency), concurrency, "concurrency", OPTIONAL, 0, "Leases of one workspace at a time (exclusive).") \
     F (T, BOOL,  return_on_expiry, "returnOnExpiry", OPTIONAL, 0, "Bring the workspace home when a lease expires.") \
     F (T, OBJ (environment_limits), limits, "limits", OPTIONAL, 0, "Walls in numbers; the provider's config wins.") \

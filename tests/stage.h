@@ -10,7 +10,7 @@
 #include "context.h"
 #include "states.h"
 
-enum { STAGE_MAX = 128 };
+enum { STAGE_MAX = 320 };
 
 typedef struct {
     actor_code_t to;
