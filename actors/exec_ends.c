@@ -329,6 +329,8 @@ exec_tick (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, b
     if (self->links_due_ms <= req->mono_ms || self->streams_due_ms <= req->mono_ms
         || starts_next_ms (self) <= req->mono_ms)
         effects_call (fx, req, s_time, self, NULL);
+    if (uses_tick (self, req, txn, fx, err))
+        return -1;
     if (execs_forget_next (self) <= req->mono_ms)
         execs_forget (self, req, txn, fx);
     return 0;
@@ -344,6 +346,7 @@ exec_next_ms (void *actor)
                                                              : self->streams_due_ms;
     if (starts_next_ms (self) < next)
         next = starts_next_ms (self);
+    next = self->uses_due_ms < next ? self->uses_due_ms : next;
     if (node_linked (&self->running)) {
         int64_t due = node_of (self->running.next, live_t, due)->due_ms;
         next = due < next ? due : next;

@@ -36,6 +36,7 @@ typedef struct execs execs_t;
 typedef struct live live_t;
 typedef struct exec_link exec_link_t;
 typedef struct stream stream_t;
+typedef struct exec_use exec_use_t;
 
 //  A list that anything can leave at once.
 typedef struct node {
@@ -121,6 +122,8 @@ struct execs {
     stream_t *streams [EXEC_BUCKETS];
     node_t runnable, starved;       //  Heads: streams that may go on; that wait for a chunk
     int64_t streams_due_ms;         //  Not later than any stream's deadline
+    node_t uses;                    //  Head: execs of leases with idleMs that are read
+    int64_t uses_due_ms;            //  Not later than any of them
     retention_t retention;
     int64_t drop_ms, forget_ms;     //  When to look for output, for rows that may go
     size_t drops;                   //  That the keeper was asked for
@@ -255,6 +258,16 @@ int64_t execs_forget_next (const execs_t *self);
 //  The answer of the keeper (step "drop").
 int exec_dropped (execs_t *self, const request_t *req, store_txn_t *txn, const step_done_t *done,
                   berth_error_t *err);
+
+//  ---- exec_use.c: reading is use of a lease
+
+//  Somebody reads that exec: until it is closed, and at each tick that is due, its row says so. NULL
+//  where its lease has no idleMs.
+exec_use_t *use_open (execs_t *self, const exec_t *row, const request_t *req);
+void use_close (execs_t *self, exec_use_t *use);
+int uses_tick (execs_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+               berth_error_t *err);
+void uses_destroy (execs_t *self);
 
 //  ---- exec_streams.c: readers
 

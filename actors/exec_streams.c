@@ -33,6 +33,7 @@ struct stream {
     bool begun;                     //  Something was sent
     spool_reader_t *reader;
     window_t *window;
+    exec_use_t *use;                //  Of its lease, if that counts
     char exec [37];
 };
 
@@ -66,6 +67,7 @@ s_free (execs_t *self, stream_t *stream)
     node_leave (&stream->of_live);
     spool_reader_destroy (&stream->reader);
     window_destroy (&stream->window);
+    use_close (self, stream->use);
     stream->magic = 0;
     free (stream);
 }
@@ -308,6 +310,7 @@ stream_open (execs_t *self, const exec_read_t *ask, const exec_t *row, const req
         self->streams_due_ms = stream->deadline_ms;
     memcpy (stream->exec, row->id, sizeof stream->exec);
     stream->window = window_new (self->chunks);
+    stream->use = use_open (self, row, req);
     stream_t **bucket = s_bucket (self, stream->letter.ticket);
     stream->next = *bucket;
     *bucket = stream;

@@ -402,13 +402,14 @@ execs_new (const context_t *context, berth_error_t *err)
     self->retention = context->retention;
     self->vault = context->vault;
     self->quotas = context->wiring ? wiring_quotas (context->wiring) : NULL;
-    self->links_due_ms = self->streams_due_ms = INT64_MAX;
+    self->links_due_ms = self->streams_due_ms = self->uses_due_ms = INT64_MAX;
     node_init (&self->ended);
     node_init (&self->running);
     node_init (&self->wanted);
     node_init (&self->handed);
     node_init (&self->runnable);
     node_init (&self->starved);
+    node_init (&self->uses);
     ENSURE (asprintf (&self->spool, "%s/spool", context->host.state) > 0);
     self->chunks = chunks_new ();
     self->poll = epoll_create1 (EPOLL_CLOEXEC);
@@ -452,6 +453,7 @@ execs_destroy (execs_t **self_p)
         return;
     CHECK (self, EXECS_MAGIC);
     streams_destroy (self);
+    uses_destroy (self);
     for (size_t bucket = 0; bucket < EXEC_BUCKETS; bucket++)
         while (self->lives [bucket])
             live_free (self, self->lives [bucket], 0);

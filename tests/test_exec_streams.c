@@ -2,6 +2,8 @@
 
 #include "execs_fixture.h"
 
+#include "clock.h"
+
 #include <signal.h>
 #include <stdio.h>
 
@@ -240,6 +242,43 @@ test_drop (void **state)
     assert_true (end->eof);
 }
 
+//  A reader of an exec that has ended uses its lease, until it goes: the row says so, now and then.
+static void
+test_reading_is_use (void **state)
+{
+    service_t *self = *state;
+    store_txn_t *txn;
+    lease_t lease;
+    assert_ok (store_begin (self->store, &txn, &self->err), self->err);
+    assert_ok (lease_get (txn, self->arena, self->lease, &lease, &self->err), self->err);
+    lease.idle_ms = 500;
+    assert_ok (lease_put (txn, self->arena, &lease, &self->err), self->err);
+    assert_ok (store_commit (&txn, &self->err), self->err);
+    char id [BERTH_ID_SIZE];
+    keep (id, start (self, NULL, "echo hello")->id);
+    const exec_t *row = wait_end (self, id);
+    assert_int_equal (row->lease_idle_ms, 500);
+    int64_t used_ms = row->used_mono_ms, writes = 0;
+    assert_true (used_ms > 0);
+    uint64_t ticket = stream (self, id, exec_stream_STDOUT, 0, 0, 1, true);
+    assert_int_equal (hear (self, REQUEST_EXEC_READ, ticket).data.size, 1);
+    exec_ref_t ref = { .id = id };
+    while (writes < 3) {
+        row = hear_ok (self, REQUEST_EXEC_GET, ask (self, REQUEST_EXEC_GET, &ref));
+        if (row->used_mono_ms != used_ms) {
+            assert_true (row->used_mono_ms >= used_ms + 50);
+            used_ms = row->used_mono_ms;
+            writes++;
+        }
+    }
+    cancel (self, ticket);
+    hear_ok (self, REQUEST_EXEC_READ, ticket);
+    int64_t gone_ms = berth_mono_ms ();
+    while (row->used_mono_ms == used_ms && berth_mono_ms () < gone_ms + 5000)
+        row = hear_ok (self, REQUEST_EXEC_GET, ask (self, REQUEST_EXEC_GET, &ref));
+    assert_in_range (row->used_mono_ms, used_ms + 1, gone_ms + 20);     //  Not when it was written
+}
+
 int
 main (void)
 {
@@ -251,6 +290,7 @@ main (void)
         cmocka_unit_test (test_no_stdin),
         cmocka_unit_test (test_block),
         cmocka_unit_test (test_drop),
+        cmocka_unit_test (test_reading_is_use),
     };
     return cmocka_run_group_tests (tests, s_setup, s_teardown);
 }
