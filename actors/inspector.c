@@ -274,6 +274,7 @@ s_hide (bus_stats_t *stats)
     stats->seq = stats->published = 0;
     stats->leases.count = stats->execs.count = stats->companies.count = 0;
     stats->stuck.count = stats->faults.count = 0;
+    stats->ending.count = stats->retained.count = 0;
     for (size_t index = 0; index < stats->providers.count; index++) {
         bus_provider_t *provider = (bus_provider_t *) &stats->providers.items [index];
         berth_clear (bus_provider, provider, last_error);
@@ -304,7 +305,7 @@ s_stats (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_
     if (s_list_providers (self, req->arena, txn, &stats, err))
         return -1;
     stats.faults.count = log_faults (req->arena, &stats.faults.items);
-    if (s_list_stuck (req, txn, &stats, err))
+    if (s_list_stuck (req, txn, &stats, err) || inspect_ends (req, txn, &stats, err))
         return -1;
     if (req->letter->confined)
         s_hide (&stats);

@@ -3,6 +3,7 @@
 #ifndef BERTH_INSPECTOR_H_INCLUDED
 #define BERTH_INSPECTOR_H_INCLUDED
 
+#include "actor.h"
 #include "front.h"
 #include "proxy.h"
 #include "publisher.h"
@@ -20,6 +21,9 @@ typedef struct {
     void (*stop) (void *context, bool release);
     void *stop_context;
 } bus_parts_t;
+
+//  Fills what ends soon, and what is retained: a bounded part of each, soonest first (inspect_ends.c).
+int inspect_ends (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_error_t *err);
 
 inspector_t *inspector_new (const context_t *context, const bus_parts_t *parts, berth_error_t *err);
 void inspector_destroy (inspector_t **self_p);

@@ -197,8 +197,10 @@ s_realized (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
                                   "workspaceRealization", ask->record, req->arena);
     if (ask->realization)
         lease.realization = ask->realization;
-    if (ask->source.size)
+    if (ask->source.size) {
         lease.source = ask->source;
+        berth_put (lease, &lease, source_no_links, ask->no_links);
+    }
     if (ask->return_mode)
         lease.return_mode = ask->return_mode;
     if (berth_has (lease_realized, ask, returned))
@@ -213,6 +215,13 @@ s_realized (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, ber
         || (ask->scope.size == RETRIES_SCOPE_SIZE
             && retry_settle (txn, req->arena, ask->scope.data, ask->reply, err)))
         return -1;
+    //  Its files were kept for this alone; what goes home by itself is told when it has
+    if (lease.state == lease_state_RETAINED && lease.returned && lease.retained_as && !lease.homeward) {
+        const char *becomes = lease.retained_as;
+        lease.place = place_state_OPEN;
+        if (leases_begin_release (me, req, txn, fx, &lease, becomes, NULL, err))
+            return -1;
+    }
     effects_reply (fx, req, &lease_schema, &lease);
     return 0;
 }
@@ -243,6 +252,8 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         return leases_resumed (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "reuse") == 0)
         return leases_reused (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, "home") == 0)
+        return leases_came_home (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "destroy") == 0)
         return leases_destroyed (self, req, done, &lease, txn, err);
     return leases_closed (self, req, done, &lease, txn, fx, err);

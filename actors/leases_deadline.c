@@ -93,6 +93,11 @@ s_set (leases_t *self, const request_t *req, lease_t *lease)
         lease->expires_at = end_ms ? req->now_ms + (end_ms - req->mono_ms) : 0;
         lease->told_s = end_ms ? lease_warning_s (end_ms - req->mono_ms) : 0;
     }
+    static const char *const names [] = {
+        [LEASE_LIMIT_NONE] = NULL, [LEASE_LIMIT_MAX] = "maxLeaseMs", [LEASE_LIMIT_IDLE] = "idleMs",
+        [LEASE_LIMIT_PROVIDER] = "provider.expiresAt", [LEASE_LIMIT_RETAINED] = "retained",
+    };
+    lease->ends_by = names [lease_limit (lease)];
     lease->boot = end_ms ? req->boot : NULL;
     lease_look_later (self, req, lease);
 }

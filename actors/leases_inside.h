@@ -105,6 +105,8 @@ int leases_closed (leases_t *self, const request_t *req, const step_done_t *done
 int leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
                           lease_t *lease, const char *status, const char *failure,
                           berth_error_t *err);
+//  How long to wait before the next try.
+int64_t lease_backoff_ms (const lease_t *lease);
 void leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease);
 //  The step of a close that knew no name of the place; and of one of a place that a lease has got
 //  beside its own.
@@ -171,6 +173,8 @@ lease_policy_t lease_policy_of (const lease_acquire_t *ask, const environment_t 
 bool lease_keeps (const lease_t *lease);
 //  It is: until somebody takes it up, or as long as places are kept.
 void lease_keep (leases_t *self, const request_t *req, lease_t *lease);
+//  Its environment is gone, or going: nobody can take its place up any more.
+bool lease_is_left (const request_t *req, store_txn_t *txn, const lease_t *lease);
 //  A place for a lease that is about to be written: one that is kept and fits becomes its own, those
 //  that no longer fit are destroyed.
 int leases_reuse (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
@@ -269,6 +273,16 @@ void lease_look_later (leases_t *self, const request_t *req, lease_t *lease);
 //  The least of the seconds at which environment.lease_expiring is said that is not below what is left;
 //  0: there is more left than any of them.
 uint64_t lease_warning_s (int64_t left_ms);
+
+//  ---- leases_home.c
+
+//  The files of a lease that expired come home before its place goes, if its policy says so: may they?
+bool lease_goes_home (const lease_t *lease);
+//  Its processes have ended: asks for that. The row is to be written.
+void leases_send_home (const request_t *req, effects_t *fx, lease_t *lease);
+//  They are home, or not.
+int leases_came_home (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                      store_txn_t *txn, effects_t *fx, berth_error_t *err);
 
 //  ---- leases_renew.c
 handler_fn leases_renew;

@@ -6,21 +6,35 @@
 
 #include <string.h>
 
+static bool
+s_expires (const lease_t *lease)
+{
+    return strcmp (lease->target ? lease->target : "", "expired") == 0;
+}
+
+//  Are its files to stay when its processes have ended? They may have to come home, or are kept for
+//  somebody to look at.
+static bool
+s_retains (const lease_t *lease)
+{
+    bool required = lease->return_mode && strcmp (lease->return_mode, "required") == 0;
+    return (required && !lease->returned) || (s_expires (lease) && lease_goes_home (lease))
+        || strcmp (lease->target ? lease->target : "", "retained") == 0;
+}
+
 void
 leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
 {
-    bool keep = (lease->return_mode && strcmp (lease->return_mode, "required") == 0
-                 && !lease->returned)
-             || lease_keeps (lease)
-             || strcmp (lease->target ? lease->target : "", "retained") == 0;
     place_close_t close = {
         .lease = lease->id, .company = lease->company, .provider_lease = lease->provider_lease,
         .config = lease->config,
         .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
     };
-    berth_put (place_close, &close, keep_files, keep);
+    berth_put (place_close, &close, keep_files, s_retains (lease) || lease_keeps (lease));
     if (lease->destroy)
         berth_put (place_close, &close, destroy, true);
+    if (s_expires (lease))
+        berth_put (place_close, &close, grace_ms, BERTH_EXPIRY_GRACE_MS);
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
                   lease->provider_lease ? "close" : LEASE_STEP_BLIND, req,
                   req->mono_ms + LEASES_CLOSE_MS, &close);
@@ -51,7 +65,7 @@ static lease_state_t
 s_final (const lease_t *lease)
 {
     const char *target = lease->target ? lease->target : "released";
-    if (lease->return_mode && strcmp (lease->return_mode, "required") == 0 && !lease->returned)
+    if (s_retains (lease))
         return lease_state_RETAINED;
     int state = berth_enum_value (&lease_state_enum, target, strlen (target));
     return (lease_state_t) state;
@@ -59,24 +73,32 @@ s_final (const lease_t *lease)
 
 //  Nothing is open: the lease is what it was to become.
 static int
-s_finish (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease,
+s_finish (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
           berth_error_t *err)
 {
+    bool homeward = s_expires (lease) && lease_goes_home (lease);
     if (lease_move (lease, s_final (lease), err))
         return -1;
     bool retained = lease->state == lease_state_RETAINED, kept = !retained && lease_keeps (lease);
     lease->released_at = retained ? 0 : req->now_ms;
     lease->last_used_at = req->now_ms;
+    bool anyhow = lease->target && strcmp (lease->target, "retained") == 0;
+    lease->retained_as = retained && !anyhow ? lease->target : NULL;
     lease->target = NULL;
     lease->next_try_at = 0;
     lease->place = retained ? place_state_CLOSING : place_state_GONE;
     lease->look_mono_ms = 0;
     if (retained)
         lease_retained (self, req, lease, self->context->retention.retained_ms);
+    if (homeward)
+        leases_send_home (req, fx, lease);
     if (kept)
         lease_keep (self, req, lease);
-    return lease_save (self, req, txn, lease,
-                       retained ? ACTION_LEASE_RETAINED : ACTION_LEASE_RELEASED, err);
+    if (lease_save (self, req, txn, lease, retained ? ACTION_LEASE_RETAINED : ACTION_LEASE_RELEASED,
+                    err))
+        return -1;
+    return kept && lease_is_left (req, txn, lease) ? leases_destroy_place (self, req, txn, fx, lease, err)
+                                                   : 0;
 }
 
 //  Is anything of the run's still on its way? Then the last one answers.
@@ -167,7 +189,7 @@ leases_begin_release (leases_t *self, const request_t *req, store_txn_t *txn, ef
     bool open = lease->place == place_state_OPEN || lease->place == place_state_CLOSING;
     bool opening = lease->place == place_state_OPENING;
     if (!open && !opening)
-        return s_finish (self, req, txn, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
+        return s_finish (self, req, txn, fx, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     lease->cleanup = cleanup_status_PENDING;
     if (lease_move (lease, lease_state_RELEASING, err)
         || lease_save (self, req, txn, lease, ACTION_LEASE_RELEASING, err))
@@ -419,8 +441,8 @@ leases_release_environment (void *me, const request_t *req, store_txn_t *txn, ef
 //  How long to wait before the next release: doubling, a quarter more or less, so that leases which
 //  failed together are not tried together. The dice are the lease's own id: nothing here is random
 //  that a replay would not find again.
-static int64_t
-s_backoff_ms (const lease_t *lease)
+int64_t
+lease_backoff_ms (const lease_t *lease)
 {
     uint64_t doublings = lease->attempts < 9 ? lease->attempts : 9;
     int64_t wait_ms = (int64_t) LEASES_RETRY_FIRST_MS << doublings;
@@ -450,10 +472,10 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
     bool counted = strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
     if (done->ok) {
         lease->cleanup = counted ? cleanup_status_SUCCESS : cleanup_status_NONE;
-        return s_finish (self, req, txn, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
+        return s_finish (self, req, txn, fx, lease, err) || leases_settle (self, req, txn, fx, lease, err) ? -1 : 0;
     }
     lease->cleanup = cleanup_status_FAILED;
-    int64_t wait_ms = s_backoff_ms (lease);
+    int64_t wait_ms = lease_backoff_ms (lease);
     lease->next_try_at = req->now_ms + wait_ms;
     lease->failure = lease->failure ? lease->failure : arena_string (req->arena, why.text);
     berth_put (lease, lease, attempts, lease->attempts + 1);

@@ -127,6 +127,15 @@ lease_keep (leases_t *self, const request_t *req, lease_t *lease)
     leases_due (self, req->mono_ms + keep_ms);
 }
 
+bool
+lease_is_left (const request_t *req, store_txn_t *txn, const lease_t *lease)
+{
+    environment_t env;
+    berth_error_t why = { 0 };
+    return environment_get (txn, req->arena, lease->env, &env, &why) ? why.code == BERTH_NOT_FOUND
+                                                                     : env.deleting_at != 0;
+}
+
 //  ---- taken up
 
 const char *

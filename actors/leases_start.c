@@ -98,9 +98,11 @@ s_active (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
 }
 
 static int
-s_retained (leases_t *self, const request_t *req, store_txn_t *txn, lease_t *lease,
+s_retained (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
             berth_error_t *err)
 {
+    if (lease->homeward)
+        leases_send_home (req, fx, lease);
     if (!lease->look_mono_ms)                       //  Of an older schema, in which it had no end
         lease_retained (self, req, lease, self->context->retention.retained_ms);
     else if (!lease_rebase (self, req, lease))
@@ -144,7 +146,7 @@ s_take_up (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx
         case lease_state_ACTIVE:
             return s_active (self, req, txn, fx, &lease, err);
         case lease_state_RETAINED:
-            return s_retained (self, req, txn, &lease, err);
+            return s_retained (self, req, txn, fx, &lease, err);
         default:
             return s_cleanup (self, req, txn, &lease, err);
     }

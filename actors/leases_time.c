@@ -51,13 +51,6 @@ s_spare (leases_t *self, const request_t *req, lease_t *lease)
         lease_look_at (self, req, lease, next_ms);
 }
 
-static const char *
-s_limit (const lease_t *lease)
-{
-    static const char *const names [] = { "none", "maxLeaseMs", "idleMs", "provider.expiresAt", "retained" };
-    return names [lease_limit (lease)];
-}
-
 static int
 s_say (const request_t *req, store_txn_t *txn, lease_t *lease, berth_error_t *err)
 {
@@ -65,7 +58,7 @@ s_say (const request_t *req, store_txn_t *txn, lease_t *lease, berth_error_t *er
         .env = lease->env, .driver = lease->driver, .provider = lease->provider,
         .policy = berth_enum_text (&lease_policy_enum, (int) lease->policy),
         .workspace = lease->workspace, .issue = lease->issue, .expires_at = lease->expires_at,
-        .limit = s_limit (lease),
+        .ends_by = lease->ends_by,
     };
     berth_put (lease_expiring_details, &details, left_ms,
                (uint64_t) (lease->deadline_mono_ms - req->mono_ms));
@@ -116,6 +109,10 @@ s_look (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, l
     int64_t left_ms = lease->deadline_mono_ms - early_ms - req->mono_ms;
     if (lease->deadline_mono_ms && left_ms <= 0)
         return s_end (self, req, txn, fx, lease, err);
+    if (lease->homeward && lease->next_try_at) {
+        lease->next_try_at = 0;
+        leases_send_home (req, fx, lease);
+    }
     uint64_t said_s = lease->deadline_mono_ms ? lease_warning_s (left_ms) : 0;
     bool say = said_s && lease->state != lease_state_PENDING && (!lease->told_s || said_s < lease->told_s);
     if (say)

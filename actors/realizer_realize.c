@@ -92,6 +92,7 @@ s_keep (step_t *step)
         .record = realization_record (&step->lease, step->ask.request, &step->realized, arena),
         .realization = step->ask.realization, .details = s_details (step),
     };
+    berth_put (lease_realized, &keep, no_links, step->ask.no_links);
     berth_put (lease_realized, &keep, returned, false);
     step->work->give_up_ms = step->req->mono_ms + SLACK_MS;
     effects_work (step->fx, arena, ACTOR_LEASES, NULL, REQUEST_LEASE_REALIZED, step->work->subject,

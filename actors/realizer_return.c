@@ -76,6 +76,9 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
         .metadata = lease.metadata,
         .target = ask.target, .dry = ask.dry, .no_links = !host_is_free (req),
     };
+    //  Nobody asked: it goes home as whoever realized it would have had to ask
+    if (req->letter->roles & ROLE_INTERNAL && lease.source_no_links)
+        step.no_links = true;
     effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_RETURN, subject,
                   work_step (work, "return", req->arena), req, deadline_ms, &step);
     effects_wait (fx, req, subject);

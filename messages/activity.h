@@ -94,7 +94,7 @@ BERTH_MESSAGE (lease_details, LEASE_DETAILS);
     LEASE_DETAILS (F, T) \
     F (T, U64,   left_ms,   "leftMs",    REQUIRED, 0, "So long before its end.") \
     F (T, TIME,  expires_at, "expiresAt", REQUIRED, 0, "Its end, unless it is renewed or used.") \
-    F (T, STR,   limit,     "limit",     REQUIRED, 32, "What ends it: maxLeaseMs, idleMs, provider.expiresAt or the 7 days of a retained one.")
+    F (T, STR,   ends_by,   "endsBy",    NULLABLE, 32, "What ends it then: maxLeaseMs, idleMs, provider.expiresAt, retained.")
 BERTH_MESSAGE (lease_expiring_details, LEASE_EXPIRING_DETAILS);
 
 #define LEASE_END_DETAILS(F, T) \

@@ -113,6 +113,7 @@ typedef struct {
     X (SECRETS_MAX,       10000,     "secrets of one company")                                     \
     X (SECRET_EVENTS_KEPT_S, 7776000, "seconds an access to a secret is kept: retention/secretEvents") \
     X (LOST_AFTER_MS,     300000,    "silence after which a run that sent a heartbeat is lost: policy.lostAfterMs") \
+    X (EXPIRY_GRACE_MS,   10000,     "time between TERM and KILL for what runs in the place of a lease that expires") \
     X (RETENTION_TURN,    256,       "rows of a kind that retention removes in one commit")        \
     X (STOP_MS,           10000,     "time a stop takes at most")
 

@@ -74,6 +74,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, I64,   provider_end_mono_ms, "providerEndMonoMs", OPTIONAL, 0, "Of the provider's own expiresAt, which nothing puts off, on the same clock.") \
     F (T, I64,   used_mono_ms, "usedMonoMs", OPTIONAL, 0, "Of idleMs: when it was last used, as far as it is written down, on the same clock.") \
     F (T, I64,   look_mono_ms, "lookMonoMs", OPTIONAL, 0, "When it is looked at next, at the latest, on the same clock.") \
+    F (T, STR,   ends_by,   "endsBy",    OPTIONAL, 32, "What ends it at expiresAt: maxLeaseMs, idleMs, provider.expiresAt, or retained (its files are kept until then).") \
     F (T, U64,   told_s,    "expiringSaidS", OPTIONAL, 0, "environment.lease_expiring was said so many seconds before its end, or needed not be.") \
     F (T, ENUM (place_state), place, "placeState", OPTIONAL, 0, "What the provider has open.") \
     F (T, STR,   driver,    "driver",    OPTIONAL, 16, "The environment's driver at acquire.") \
@@ -85,8 +86,11 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, BYTES, shim,      "shimSocket", OPTIONAL | PRIVATE, 107, "Where the place's shim listens.") \
     F (T, BYTES, folder,    "placeFolder", OPTIONAL | PRIVATE, 4096, "The place's folder on this host.") \
     F (T, BYTES, source,    "workspaceSource", OPTIONAL | PRIVATE, 4096, "Host folder that was realized into the place.") \
+    F (T, BOOL,  source_no_links, "sourceNoLinks", OPTIONAL | PRIVATE, 0, "No part of that path may be a link.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
+    F (T, BOOL,  homeward,  "returning", OPTIONAL, 0, "It expired, and its files are on their way home: returnOnExpiry.") \
+    F (T, STR,   retained_as, "retainedAs", OPTIONAL, 16, "Of a retained one: what it becomes once its files are home.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.") \
     F (T, TIME,  abandoned_at, "abandonedAt", OPTIONAL, 0, "When an operator gave its place up: nobody closes it any more.") \
     F (T, BYTES, scope,     "reuseScope", OPTIONAL | PRIVATE, 32, "Of a place that is reused: hash of company, environment, workspace, agent, adapter and policy.") \

@@ -135,7 +135,8 @@ BERTH_MESSAGE (place_opened, PLACE_OPENED);
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, STR,   status,    "status",    REQUIRED, 16, "released, expired or failed.") \
     F (T, BOOL,  destroy,   "destroy",   OPTIONAL, 0, "Also what could be used again.") \
-    F (T, BOOL,  keep_files, "keepFiles", OPTIONAL, 0, "End the processes, keep the files (retained).")
+    F (T, BOOL,  keep_files, "keepFiles", OPTIONAL, 0, "End the processes, keep the files (retained).") \
+    F (T, U64,   grace_ms,  "graceMs",   OPTIONAL, 0, "For what runs there to end by itself, behind a TERM (the provider's own).")
 BERTH_MESSAGE (place_close, PLACE_CLOSE);
 
 //  Put files into a place; the answer is a place_realized.
@@ -203,6 +204,7 @@ BERTH_MESSAGE (lease_place, LEASE_PLACE);
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
     F (T, ANY,   record,    "workspaceRealization", OPTIONAL | OBJECT, 131072, "For its metadata.") \
     F (T, BYTES, source,    "source",    OPTIONAL, 4096, "Where the files came from.") \
+    F (T, BOOL,  no_links,  "noLinks",   OPTIONAL, 0, "No part of that path may be a link.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required.") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "The files came home.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "Of the record: the same one is kept once.") \

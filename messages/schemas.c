@@ -206,6 +206,7 @@ BERTH_SCHEMA (bus_actor, BUS_ACTOR, 0, "One actor.");
 BERTH_SCHEMA (bus_count, BUS_COUNT, 0, "A count.");
 BERTH_SCHEMA (bus_provider, BUS_PROVIDER, 0, "One provider.");
 BERTH_SCHEMA (bus_company, BUS_COMPANY, 0, "What a company has and asks.");
+BERTH_SCHEMA (bus_ending, BUS_ENDING, SCHEMA_ROW, "A lease that ends.");
 BERTH_SCHEMA (bus_stuck, BUS_STUCK, 0, "Something that does not move.");
 BERTH_SCHEMA (bus_fault, BUS_FAULT, 0, "A failure.");
 BERTH_SCHEMA (bus_stats, BUS_STATS, 0, "What goes on.");
@@ -312,7 +313,7 @@ static const berth_schema_t *const s_schemas [] = {
     &activity_list_schema, &activity_page_schema, &activity_head_schema, &behalf_schema,
     &request_header_schema, &reply_header_schema, &error_details_schema, &error_body_schema,
     &bus_pong_schema, &bus_info_schema, &bus_actor_schema, &bus_count_schema,
-    &bus_provider_schema, &bus_company_schema, &bus_stuck_schema, &bus_fault_schema, &bus_stats_schema,
+    &bus_provider_schema, &bus_company_schema, &bus_stuck_schema, &bus_ending_schema, &bus_fault_schema, &bus_stats_schema,
     &bus_shutdown_schema, &describe_field_schema, &describe_schema_schema,
     &describe_request_schema, &describe_error_schema, &describe_limit_schema,
     &describe_action_schema, &bus_description_schema, &stream_credit_schema,

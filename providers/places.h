@@ -206,6 +206,9 @@ int places_fence (const place_t *place, int64_t deadline_ms, berth_error_t *err)
 
 //  Ends what runs in it: the shim is told, and it is looked after that it is true.
 int places_end (places_t *self, const place_t *place, int64_t deadline_ms, berth_error_t *err);
+//  The same, where what runs there may take so long to end by itself.
+int places_drain (places_t *self, const place_t *place, int64_t grace_ms, int64_t deadline_ms,
+                  berth_error_t *err);
 
 //  Removes the folder and all that belongs to it; its uid is free again.
 int places_remove (places_t *self, const place_t *place, berth_error_t *err);

@@ -192,7 +192,8 @@ s_close (places_t *self, const place_close_t *ask, const char *id, int64_t deadl
             return 0;
         return s_clear (self, id, deadline_ms, arena, err);
     }
-    if (places_end (self, &place, deadline_ms, err))
+    if (ask->grace_ms ? places_drain (self, &place, (int64_t) ask->grace_ms, deadline_ms, err)
+                      : places_end (self, &place, deadline_ms, err))
         return -1;
     if (!ask->keep_files)
         return places_remove (self, &place, err);

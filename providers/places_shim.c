@@ -100,12 +100,19 @@ s_kill (const place_t *place, int64_t deadline_ms, berth_error_t *err)
 int
 places_end (places_t *self, const place_t *place, int64_t deadline_ms, berth_error_t *err)
 {
+    return places_drain (self, place, GRACE_MS, deadline_ms, err);
+}
+
+int
+places_drain (places_t *self, const place_t *place, int64_t grace_ms, int64_t deadline_ms,
+              berth_error_t *err)
+{
     (void) self;
     berth_error_t why = { 0 };
     int64_t now = berth_mono_ms ();
     int64_t left = deadline_ms > now ? deadline_ms - now : 0;
     int64_t asked_ms = now + left - (left / 2 < KILL_MS ? left / 2 : KILL_MS);
-    if (shim_link_call_close (place->socket, (uint64_t) (left / 4 < GRACE_MS ? left / 4 : GRACE_MS),
+    if (shim_link_call_close (place->socket, (uint64_t) (left / 4 < grace_ms ? left / 4 : grace_ms),
                               asked_ms, &why) == 0)
         return 0;
     //  It does not answer, or it is on its way out: it goes first, then what it left.

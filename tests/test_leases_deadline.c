@@ -51,7 +51,7 @@ test_said_once (void **state)
         berth_bytes_t entry = stage_entry (stage, 0);
         assert_string_equal (stage_text (stage, entry, "entityId"), id);
         assert_at (stage, entry, "details.leftMs", ASK ("%lld", (long long) marks [index]));
-        assert_at (stage, entry, "details.limit", "\"maxLeaseMs\"");
+        assert_at (stage, entry, "details.endsBy", "\"maxLeaseMs\"");
         //  Neither another tick nor another process says it again.
         s_pass (stage, 1);
         lease_stage_restart (stage);

@@ -84,6 +84,22 @@ s_refused (const output_t *out, const bus_stats_t *stats, arena_t *arena)
 }
 
 static void
+s_endings (const output_t *out, const bus_stats_t *stats, arena_t *arena)
+{
+    for (size_t index = 0; index < stats->ending.count; index++) {
+        const bus_ending_t *item = &stats->ending.items [index];
+        output_line (out, index ? "" : "ends soon", "lease %s of %s in %s%s%s", item->id, item->company,
+                     output_duration ((int64_t) item->left_ms, arena), item->ends_by ? ", by " : "",
+                     item->ends_by ? item->ends_by : "");
+    }
+    if (stats->retained.count)
+        output_line (out, "retained", "%zu lease%s%s; the first until %s; see `berth doctor`",
+                     stats->retained.count, stats->retained.count == 1 ? "" : "s",
+                     stats->retained.count == 50 ? " or more" : "",
+                     output_age (stats->retained.items [0].expires_at, out->now, arena));
+}
+
+static void
 s_troubles (const output_t *out, const bus_stats_t *stats, arena_t *arena)
 {
     output_line (out, "drops", "%s", s_counts (stats->drops.items, stats->drops.count, arena));
@@ -135,6 +151,7 @@ status_command (invocation_t *self, berth_error_t *err)
     output_line (&out, "state", "%s", output_clean (info.state, arena));
     s_store (&out, &stats, arena);
     output_line (&out, "leases", "%s", s_counts (stats.leases.items, stats.leases.count, arena));
+    s_endings (&out, &stats, arena);
     output_line (&out, "execs", "%s", s_counts (stats.execs.items, stats.execs.count, arena));
     output_line (&out, "activity", "entry %llu%s", (unsigned long long) stats.seq,
                  stats.published < stats.seq ? arena_printf (arena, ", %llu not published yet",

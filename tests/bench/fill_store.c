@@ -1,8 +1,8 @@
 //  fill_store.c - makes a store that has been in use for long.
 //
-//  fill_store STATE LEASES
-//  Into <state>/store: a local environment of company `crowd` and its leases, of which every tenth is
-//  active and the others were released.
+//  fill_store STATE LEASES [EVERY]
+//  Into <state>/store: a local environment of company `crowd` and its leases, of which every tenth (or
+//  EVERY one) is active and the others were released.
 
 #include "bench.h"
 
@@ -35,13 +35,13 @@ s_environment (const char *id, int64_t now_ms)
 }
 
 static void
-s_lease (store_txn_t *txn, arena_t *arena, const char *env, long index, int64_t now_ms)
+s_lease (store_txn_t *txn, arena_t *arena, const char *env, long index, long every, int64_t now_ms)
 {
     berth_error_t err = { 0 };
     char id [BERTH_ID_SIZE], name [64];
     berth_id_new (id);
     snprintf (name, sizeof name, "local:%s", id);
-    bool active = index % 10 == 0;
+    bool active = index % every == 0;
     lease_t lease = {
         .id = id, .company = "crowd", .env = env,
         .status = active ? lease_status_ACTIVE : lease_status_RELEASED,
@@ -51,7 +51,9 @@ s_lease (store_txn_t *txn, arena_t *arena, const char *env, long index, int64_t 
         .created_at = now_ms + index, .updated_at = now_ms + index, .place = place_state_ABSENT
     };
     lease.expires_at = now_ms + DAY_MS;
-    lease.deadline_mono_ms = berth_mono_ms () + DAY_MS;
+    lease.deadline_mono_ms = lease.end_mono_ms = berth_mono_ms () + DAY_MS;
+    lease.look_mono_ms = lease.deadline_mono_ms - 300000;
+    lease.max_ms = DAY_MS;
     lease.boot = berth_boot_id ();
     if (!active)
         lease.released_at = now_ms + index;
@@ -61,8 +63,9 @@ s_lease (store_txn_t *txn, arena_t *arena, const char *env, long index, int64_t 
 int
 main (int argc, char **argv)
 {
-    if (argc != 3)
-        bench_die ("usage: fill_store STATE LEASES");
+    if (argc != 3 && argc != 4)
+        bench_die ("usage: fill_store STATE LEASES [EVERY]");
+    long every = argc == 4 ? bench_number (argv [3]) : 10;
     long count = bench_number (argv [2]);
     berth_error_t err = { 0 };
     store_t *store;
@@ -79,7 +82,7 @@ main (int argc, char **argv)
             s_need (environment_put (txn, arena, &row, &err), &err);
         }
         for (long end = index + BATCH; index < end && index < count; index++) {
-            s_lease (txn, arena, env, index, now_ms);
+            s_lease (txn, arena, env, index, every, now_ms);
             arena_clear (arena);
         }
         s_need (store_commit (&txn, &err), &err);

@@ -2,6 +2,7 @@
 returns its rows."""
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -224,5 +225,32 @@ def curve(bench):
                 scaled(values, 1e-3), reason)]
 
 
-FIGURES = {"writes": writes, "publish": publish, "places": places, "crowd": crowd, "large": large,
+def expiry(bench):
+    """a tick that ends 16 leases, of 1,000, 10,000, 100,000, 1,000,000 live ones; against 1,000"""
+    sizes, found, reason = (1000, 10000, 100000, 1000000), {}, None
+    try:
+        states = {}
+        for size in sizes:
+            states[size] = bench.scratch.new("expiry")
+            samples(bench.program("fill_store"), states[size], size, 1)
+            found[size] = ([], [])
+        for _ in range(min(bench.rounds, 5)):
+            for size in sizes:
+                lines = samples(bench.program("bench_expiry"), states[size], 16, 12)
+                found[size][0].append(column(lines))
+                found[size][1].append(column(lines, 1))
+        for state in states.values():
+            shutil.rmtree(state)
+    except (NotMeasured, subprocess.TimeoutExpired) as why:
+        reason = str(why)
+    rows = []
+    for index, (what, limit) in enumerate((("tick", 1.5), ("tick, processor time", 2))):
+        for size in sizes[1:]:
+            refs, values = (found.get(of, ([], []))[index] for of in (sizes[0], size))
+            rows.append(Row(f"{what}, {size:,} live leases", "us", ("<=", limit), scaled(refs, 1e-3),
+                            scaled(values, 1e-3), reason))
+    return rows
+
+
+FIGURES = {"expiry": expiry, "writes": writes, "publish": publish, "places": places, "crowd": crowd, "large": large,
            "flood": flood, "curve": curve}
