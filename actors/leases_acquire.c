@@ -189,7 +189,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     }
     environment_t env;
     const provider_t *provider;
-    if (s_environment (self, req, txn, ask, &env, &provider, err)
+    if (lease_may_bind (req, ask, err) || s_environment (self, req, txn, ask, &env, &provider, err)
         || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err)
         || leases_admit (self, req, txn, provider->name, env.id, err)
         || lease_room (req, txn, ask->company, err))
@@ -202,7 +202,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         .created_at = req->now_ms, .driver = berth_enum_text (&environment_driver_enum,
                                                               (int) env.driver),
         .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
-        .metadata = s_metadata (ask, &env, env.config, req->arena),
+        .metadata = s_metadata (ask, &env, env.config, req->arena), .bind = ask->bind,
     };
     int queued = leases_exclusive (req, txn, &lease, err);
     if (queued < 0 || store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
@@ -214,6 +214,10 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     if (queued ? leases_queue_join (self, req, txn, fx, &lease, client_ms, err)
                : leases_begin (self, req, txn, fx, provider, &lease, err))
         return -1;
+    if (lease.bind) {
+        leases_bind (req, fx, &lease);
+        return leases_queue_tell (req, txn, fx, &lease, err);
+    }
     if (waits && lease.state == lease_state_PENDING) {
         effects_wait (fx, req, lease_subject (req->arena, lease.id, ask->detach ? "active/detached"
                                                                                 : "active"));
@@ -258,6 +262,7 @@ leases_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t 
 void
 leases_settle_active (const request_t *req, effects_t *fx, const lease_t *lease)
 {
+    leases_bound_tell (req, fx, lease);
     effects_settle (fx, req->arena, lease_subject (req->arena, lease->id, "active"), &lease_schema,
                     lease);
     effects_settle (fx, req->arena, lease_subject (req->arena, lease->id, "active/detached"),
@@ -274,6 +279,7 @@ leases_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease
     effects_settle_error (fx, req->arena, lease_subject (req->arena, lease->id, "active"), why);
     effects_settle_error (fx, req->arena, lease_subject (req->arena, lease->id, "active/detached"),
                           why);
+    leases_bound_refused (req, fx, lease, why);
 }
 
 //  Did the provider perhaps open something all the same?
@@ -491,6 +497,14 @@ leases_expired_wait (void *me, const request_t *req, store_txn_t *txn, effects_t
                  && (lease.state == lease_state_PENDING || lease.state == lease_state_ACTIVE)
                  && !waiters_any (waiters, req->subject)
                  && !waiters_any (waiters, lease_subject (req->arena, id, "active/detached"));
+        if (lease_is_bound_to (req->subject)) {
+            if (leases_unbound (self, req, txn, fx, &lease, err))
+                return -1;
+            if (req->letter->cancelled) {
+                effects_reply (fx, req, &lease_schema, &lease);
+                return 0;
+            }
+        }
         if (req->letter->cancelled)
             return s_cancelled (self, req, txn, fx, &lease, undo, err);
         if (undo && leases_begin_release (self, req, txn, fx, &lease, "failed",
@@ -538,6 +552,10 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
     //  It was refused and nothing was opened: the same key may try again.
     if (lease.state == lease_state_FAILED && !lease.provider_lease)
         return leases_acquire (me, req, txn, fx, err);
+    if (lease_is_bound_to (req->subject) && !lease_settled (lease.state)) {
+        leases_bind (req, fx, &lease);
+        return 0;
+    }
     if (lease.state == lease_state_PENDING) {
         effects_wait (fx, req, req->subject);
         return leases_queue_tell (req, txn, fx, &lease, err);

@@ -274,6 +274,23 @@ void lease_look_later (leases_t *self, const request_t *req, lease_t *lease);
 //  0: there is more left than any of them.
 uint64_t lease_warning_s (int64_t left_ms);
 
+//  ---- leases_bind.c
+
+//  bind: connection. May this request ask for it? Errors: invalid_request.
+int lease_may_bind (const request_t *req, const lease_acquire_t *ask, berth_error_t *err);
+//  Its stream lasts as long as the lease, and says the row when that is active.
+void leases_bind (const request_t *req, effects_t *fx, const lease_t *lease);
+//  Tells it that the lease is active, or has ended; or that it will not open.
+void leases_bound_tell (const request_t *req, effects_t *fx, const lease_t *lease);
+void leases_bound_refused (const request_t *req, effects_t *fx, const lease_t *lease,
+                           const berth_error_t *why);
+//  Is it such a stream that waits for this subject? It was ended: so is the lease.
+bool lease_is_bound_to (const char *subject);
+int leases_unbound (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+                    lease_t *lease, berth_error_t *err);
+//  Nobody has come back for it since the start, and the time for that is over.
+bool lease_unheard (leases_t *self, const request_t *req, const lease_t *lease);
+
 //  ---- leases_home.c
 
 //  The files of a lease that expired come home before its place goes, if its policy says so: may they?

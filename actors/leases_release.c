@@ -161,6 +161,7 @@ leases_settle (leases_t *self, const request_t *req, store_txn_t *txn, effects_t
     }
     else
         effects_settle (fx, req->arena, subject, &lease_schema, lease);
+    leases_bound_tell (req, fx, lease);
     if (lease_settled (lease->state) && leases_queue_next (self, req, txn, fx, lease, err))
         return -1;
     if (!lease->run)

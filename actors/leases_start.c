@@ -66,6 +66,17 @@ leases_start (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
 
 //  ---- one by one
 
+//  Its client has so long to come back.
+static bool
+s_bound (leases_t *self, const request_t *req, lease_t *lease)
+{
+    int64_t heard_ms = self->started_mono_ms + BERTH_CLIENT_SILENCE_MS;
+    if (!lease->bind || (lease->look_mono_ms && lease->look_mono_ms <= heard_ms))
+        return false;
+    lease_look_at (self, req, lease, heard_ms);
+    return true;
+}
+
 static int
 s_pending (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, lease_t *lease,
            berth_error_t *err)
@@ -73,6 +84,7 @@ s_pending (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx
     (void) lease_rebase (self, req, lease);
     if (!lease->look_mono_ms)
         lease_look_later (self, req, lease);
+    (void) s_bound (self, req, lease);
     if (!lease->queued_at)
         leases_send_open (req, fx, lease, lease_opening_step (lease));
     return lease_put (txn, self->rows, lease, err);
@@ -90,6 +102,7 @@ s_active (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
         lease_look_later (self, req, lease);
         changed = true;
     }
+    changed |= s_bound (self, req, lease);
     if (lease->place == place_state_OPENING)
         leases_send_open (req, fx, lease, "place");
     else if (lease->place == place_state_OPEN)

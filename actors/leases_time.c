@@ -105,6 +105,9 @@ s_look (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, l
             s_spare (self, req, lease);
         }
     }
+    if (lease_unheard (self, req, lease))
+        return leases_begin_release (self, req, txn, fx, lease, "expired",
+                                     "its client did not come back after a restart", err);
     int64_t early_ms = PLANTED ("early-expiry") ? 1000 : 0;
     int64_t left_ms = lease->deadline_mono_ms - early_ms - req->mono_ms;
     if (lease->deadline_mono_ms && left_ms <= 0)

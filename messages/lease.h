@@ -89,6 +89,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, BOOL,  source_no_links, "sourceNoLinks", OPTIONAL | PRIVATE, 0, "No part of that path may be a link.") \
     F (T, STR,   return_mode, "return",  OPTIONAL, 16, "none or required: must the files come home?") \
     F (T, BOOL,  returned,  "returned",  OPTIONAL, 0, "They did.") \
+    F (T, STR,   bind,      "bind",      OPTIONAL, 16, "connection: it ends when its client is not heard of.") \
     F (T, BOOL,  homeward,  "returning", OPTIONAL, 0, "It expired, and its files are on their way home: returnOnExpiry.") \
     F (T, STR,   retained_as, "retainedAs", OPTIONAL, 16, "Of a retained one: what it becomes once its files are home.") \
     F (T, ID,    realization, "realizationId", OPTIONAL, 36, "The realization whose record the metadata has.") \
@@ -116,7 +117,8 @@ BERTH_MESSAGE (lease, LEASE);
     F (T, BYTES, cwd,       "requestedCwd", NULLABLE, 4096, "Folder the caller would like.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 65536, "Laid under the driver's own.") \
     F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when it is active (true) or when it is written (false).") \
-    F (T, BOOL,  detach,    "detach",    OPTIONAL, 0, "Go on opening when the deadline passes.")
+    F (T, BOOL,  detach,    "detach",    OPTIONAL, 0, "Go on opening when the deadline passes.") \
+    F (T, STR,   bind,      "bind",      OPTIONAL, 16, "connection: the answer is a stream that lasts as long as the lease, which ends with it.")
 BERTH_MESSAGE (lease_acquire, LEASE_ACQUIRE);
 
 //  With credit, what lease.acquire and run.acquire tell on the way.
