@@ -1,9 +1,9 @@
 //  bench_expiry.c - what one tick of the leases costs, of which so many are live and a few have ended.
 //
-//  bench_expiry STATE DUE TICKS
-//  On a store of fill_store: each tick ends DUE leases, taken from all over the store. Two columns: the
-//  tick with its commit, and the processor time of it. Written into the store, at the first call:
-//  that all of them belong to this boot.
+//  bench_expiry STATE next|any DUE TICKS
+//  On a store of fill_store: each tick ends DUE leases, those that were taken next to each other (as
+//  leases of one lifetime are), or any of the store. Two columns: the tick with its commit, and the
+//  processor time of it.
 
 #include "bench.h"
 
@@ -40,9 +40,9 @@ s_drop (void *context, actor_code_t to, const char *provider, const letter_t *le
     (void) data_free;
 }
 
-//  Those that are live, shuffled; the same each time.
+//  Those that are live, oldest first, or shuffled; the same each time.
 static void
-s_read_ids (bench_t *self)
+s_read_ids (bench_t *self, bool shuffled)
 {
     berth_error_t err = { 0 };
     store_txn_t *txn;
@@ -58,7 +58,7 @@ s_read_ids (bench_t *self)
     walk_end (&walk);
     store_txn_destroy (&txn);
     uint64_t dice = 88172645463325252ull;
-    for (size_t index = self->count; index > 1; index--) {
+    for (size_t index = self->count; shuffled && index > 1; index--) {
         dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
         char swap [BERTH_ID_SIZE];
         size_t other = dice % index;
@@ -111,20 +111,18 @@ s_live (bench_t *self)
 int
 main (int argc, char **argv)
 {
-    if (argc != 4)
-        bench_die ("usage: bench_expiry STATE DUE TICKS");
-    long due = bench_number (argv [2]), ticks = bench_number (argv [3]);
+    if (argc != 5 || (strcmp (argv [2], "next") && strcmp (argv [2], "any")))
+        bench_die ("usage: bench_expiry STATE next|any DUE TICKS");
+    long due = bench_number (argv [3]), ticks = bench_number (argv [4]);
     berth_error_t err = { 0 };
     bench_t self = { .now_ms = berth_wall_ms (), .mono_ms = berth_mono_ms () };
     s_need (store_open (argv [1], 0, &self.store, &err), &err);
-    s_read_ids (&self);
+    s_read_ids (&self, strcmp (argv [2], "any") == 0);
     context_t context = { .store = self.store };
     retention_of (NULL, &context.retention);
     leases_t *leases = leases_new (&context, &err);
     actor_t *kit = leases_kit (leases);
-    actor_serve_start (kit, self.now_ms, self.mono_ms, s_drop, NULL);
-    for (size_t turn = 0; turn < self.count / LEASES_TICK_MAX + 2; turn++)
-        actor_serve (kit, NULL, 0, self.now_ms, self.mono_ms, s_drop, NULL);
+    actor_serve (kit, NULL, 0, self.now_ms, self.mono_ms, s_drop, NULL);    //  The first tick
     for (long tick = 0; tick < ticks; tick++) {
         s_make_due (&self, kit, due);
         self.mono_ms++, self.now_ms++;
