@@ -391,7 +391,7 @@ s_heard (execs_t *self, exec_link_t *link, const shim_message_t *message, const 
         case shim_op_NONE: case shim_op_COUNT: case shim_op_START: case shim_op_WRITE:
         case shim_op_SIGNAL: case shim_op_RESIZE: case shim_op_END: case shim_op_CLOSE:
         case shim_op_STATE: case shim_op_FENCE: case shim_op_RELEASE: case shim_op_HELLO:
-        case shim_op_CLOSED:
+        case shim_op_CLOSED: case shim_op_FILES:
             break;              //  Nothing that concerns an exec
     }
 }

@@ -10,26 +10,6 @@
 
 static const uint64_t MAX_LEASE_MS = 31536000000u;
 
-//  Driver ssh. `port` may come as text; a private key would become a secret.
-#define SECRET_REF(F, T) \
-    F (T, STR,   type,      "type",      REQUIRED, 16, "secret_ref.") \
-    F (T, ID,    secret,    "secretId",  REQUIRED, 36, "The secret.") \
-    F (T, ANY,   version,   "version",   OPTIONAL, 16, "latest (default), or its number.")
-BERTH_MESSAGE (secret_ref, SECRET_REF);
-BERTH_SCHEMA (secret_ref, SECRET_REF, SCHEMA_STRICT, "A reference to a secret.");
-
-#define SSH_CONFIG(F, T) \
-    F (T, STR,   host,      "host",      REQUIRED | POSITIVE, 255, "Where it is.") \
-    F (T, ANY,   port,      "port",      OPTIONAL, 16, "1..65535 (22).") \
-    F (T, STR,   username,  "username",  REQUIRED | POSITIVE, 128, "Whose account.") \
-    F (T, STR,   path,      "remoteWorkspacePath", REQUIRED | POSITIVE, 4096, "Absolute folder there.") \
-    F (T, ANY,   key,       "privateKey", NULLABLE | SECRET, 16384, "Null.") \
-    F (T, OBJ (secret_ref), key_ref, "privateKeySecretRef", NULLABLE, 0, "The secret that holds the key.") \
-    F (T, STR,   known_hosts, "knownHosts", NULLABLE, 32768, "Keys of the host.") \
-    F (T, BOOL,  strict,    "strictHostKeyChecking", OPTIONAL, 0, "Refuse unknown hosts (true).")
-BERTH_MESSAGE (ssh_config, SSH_CONFIG);
-BERTH_SCHEMA (ssh_config, SSH_CONFIG, SCHEMA_STRICT | SCHEMA_ROW, "Config of driver ssh.");
-
 #define PLUGIN_CONFIG(F, T) \
     F (T, STR,   plugin,    "pluginKey", REQUIRED | POSITIVE, 128, "The plugin.") \
     F (T, STR,   driver,    "driverKey", REQUIRED | POSITIVE, 64, "Its driver.") \
@@ -82,16 +62,6 @@ s_is_text (berth_bytes_t value, const char *text)
     wire_token_t token;
     return value.size && wire_next (&wire, &token) == 0 && token.type == WIRE_STR
         && token.size == strlen (text) && memcmp (token.data, text, token.size) == 0;
-}
-
-static const char *
-s_trimmed (const char *text, arena_t *arena)
-{
-    text += strspn (text, " \t\r\n");
-    size_t size = strlen (text);
-    while (size && strchr (" \t\r\n", text [size - 1]))
-        size--;
-    return arena_text (arena, text, size);
 }
 
 //  Every element of a packed list is an absolute path.
@@ -147,53 +117,14 @@ s_env (berth_bytes_t env, const char *field, berth_error_t *err)
 
 //  ---- drivers
 
-static int
-s_secret_ref (const secret_ref_t *ref, berth_error_t *err)
-{
-    uint64_t version;
-    if (strcmp (ref->type, "secret_ref"))
-        return s_wrong (err, "config.privateKeySecretRef.type", "must be 'secret_ref'");
-    if (ref->version.size && !s_is_text (ref->version, "latest")
-        && (!s_number (ref->version, &version) || version == 0))
-        return s_wrong (err, "config.privateKeySecretRef.version",
-                        "must be 'latest' or a number from 1");
-    return 0;
-}
-
+//  Its shape and rules are the provider's; that a key cannot be kept is ours.
 static int
 s_ssh (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
 {
-    static const uint8_t latest [] = "\xa6latest";
-    ssh_config_t ssh;
-    if (berth_unpack_field ("config", &ssh_config_schema, config, arena, &ssh, err))
-        return -1;
-    if (ssh.key.size)
+    if (!any_is_null (any_get (config, "privateKey")))
         return s_refuse (err, BERTH_UNSUPPORTED, "config.privateKey",
                          "cannot be kept yet: this service has no secrets");
-    ssh.host = s_trimmed (ssh.host, arena);
-    if (!*ssh.host)
-        return s_wrong (err, "config.host", "must not be empty");
-    uint64_t port = 22;
-    if (ssh.port.size && (!s_number (ssh.port, &port) || port < 1 || port > 65535))
-        return s_wrong (err, "config.port", "must be a number from 1 to 65535");
-    if (ssh.path [0] != '/')
-        return s_wrong (err, "config.remoteWorkspacePath", "must be an absolute path");
-    if (ssh.key_ref) {
-        if (s_secret_ref (ssh.key_ref, err))
-            return -1;
-        secret_ref_t *ref = arena_copy (arena, ssh.key_ref, sizeof *ref);
-        if (!ref->version.size)
-            ref->version = (berth_bytes_t) { latest, sizeof latest - 1 };
-        ssh.key_ref = ref;
-    }
-    if (ssh.known_hosts && !*s_trimmed (ssh.known_hosts, arena))
-        ssh.known_hosts = NULL;
-    if (!berth_has (ssh_config, &ssh, strict))
-        berth_put (ssh_config, &ssh, strict, true);
-    berth_bytes_t numbered = any_set_number (berth_empty_map, "port", port, arena);
-    ssh.port = any_get (numbered, "port");
-    *ret_normal = berth_pack (&ssh_config_schema, &ssh, arena);
-    return 0;
+    return provider_check_config (provider_by_name ("ssh"), NULL, config, arena, ret_normal, err);
 }
 
 static int

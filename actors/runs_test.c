@@ -277,25 +277,17 @@ s_answer_warning (const request_t *req, effects_t *fx, const char *code, const c
     return s_answer (req, fx, &check);
 }
 
-//  An environment of driver ssh: can its target be had at all? 1: it was answered.
+//  An environment of driver ssh: has this adapter a target there at all? 1: it was answered.
 static int
 s_ssh (const request_t *req, effects_t *fx, const environment_t *env)
 {
     const environment_test_t *ask = req->body;
-    const provider_t *provider;
-    berth_error_t why = { 0 };
-    if (!adapter_supported (ask->adapter, env->driver)) {
-        const char *message = arena_printf (req->arena,
-            "Adapter \"%s\" cannot run in environment \"%s\" (ssh).", ask->adapter, env->name);
-        s_answer_warning (req, fx, "environment_target_unavailable", message, NULL,
-                          "environment.capabilities says which can");
-        return 1;
-    }
-    if (provider_of (env->driver, env->config, req->arena, &provider, &why) == 0)
+    if (adapter_supported (ask->adapter, env->driver))
         return 0;
     const char *message = arena_printf (req->arena,
-        "How to execute in environment \"%s\" (ssh) could not be resolved.", env->name);
-    s_answer_warning (req, fx, "environment_target_failed", message, why.text, why.remedy);
+        "Adapter \"%s\" cannot run in environment \"%s\" (ssh).", ask->adapter, env->name);
+    s_answer_warning (req, fx, "environment_target_unavailable", message, NULL,
+                      "environment.capabilities says which can");
     return 1;
 }
 

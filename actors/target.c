@@ -60,6 +60,33 @@ s_sandbox (const lease_t *lease, arena_t *arena)
     return berth_pack (&target_sandbox_schema, &target, arena);
 }
 
+//  Without a folder of the place's own, the environment's.
+static berth_bytes_t
+s_ssh (const lease_t *lease, arena_t *arena, berth_bytes_t *ret_spec)
+{
+    berth_bytes_t config = lease->config;
+    const char *cwd = any_text (lease->metadata, "remoteCwd", arena);
+    const char *host = any_text (config, "host", arena);
+    const char *user = any_text (config, "username", arena);
+    const char *path = any_text (config, "remoteWorkspacePath", arena);
+    target_ssh_spec_t spec = {
+        .host = host ? host : "", .port = any_number (config, "port", 22),
+        .username = user ? user : "", .path = path ? path : "/",
+        .known_hosts = any_text (config, "knownHosts", arena),
+        .strict = any_truth (config, "strictHostKeyChecking", true)
+    };
+    spec.cwd = cwd && cwd [0] ? cwd : spec.path;
+    if (!any_is_null (any_get (config, "privateKeySecretRef")))
+        berth_put (target_ssh_spec, &spec, key_ref, any_get (config, "privateKeySecretRef"));
+    target_runner_t runner = { .lease = lease->id, .generation = lease->generation };
+    target_ssh_t target = {
+        .kind = "remote", .transport = "ssh", .env = lease->env, .lease = lease->id,
+        .cwd = spec.cwd, .spec = &spec, .runner = &runner
+    };
+    *ret_spec = berth_pack (&target_ssh_spec_schema, &spec, arena);
+    return berth_pack (&target_ssh_schema, &target, arena);
+}
+
 lease_target_t
 target_of (const lease_t *lease, const char *adapter, arena_t *arena)
 {
@@ -74,5 +101,10 @@ target_of (const lease_t *lease, const char *adapter, arena_t *arena)
         berth_put (lease_target, &target, target, s_local (lease, arena));
     else if (driver == environment_driver_SANDBOX)
         berth_put (lease_target, &target, target, s_sandbox (lease, arena));
+    else if (driver == environment_driver_SSH) {
+        berth_bytes_t spec;
+        berth_put (lease_target, &target, target, s_ssh (lease, arena, &spec));
+        berth_put (lease_target, &target, remote, spec);
+    }
     return target;
 }

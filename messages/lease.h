@@ -200,7 +200,7 @@ BERTH_MESSAGE (release_error, RELEASE_ERROR);
     F (T, LIST (release_error), errors, "errors", REQUIRED, 1000, "One for each that is not.")
 BERTH_MESSAGE (run_released, RUN_RELEASED);
 
-//  The two shapes of a target that Berth has places for, and who executes in it.
+//  The shapes of a target that Berth has places for, and who executes in it.
 #define TARGET_LOCAL(F, T) \
     F (T, STR,   kind,      "kind",      REQUIRED, 16, "local.") \
     F (T, ID,    env,       "environmentId", REQUIRED, 36, "The environment.") \
@@ -223,6 +223,28 @@ BERTH_MESSAGE (target_runner, TARGET_RUNNER);
     F (T, U64,   timeout_ms, "timeoutMs", NULLABLE, 0, "Of the environment's config.") \
     F (T, OBJ (target_runner), runner, "runner", REQUIRED, 0, "The caller executes through Berth.")
 BERTH_MESSAGE (target_sandbox, TARGET_SANDBOX);
+
+#define TARGET_SSH_SPEC(F, T) \
+    F (T, STR,   host,      "host",      REQUIRED, 255, "Of the environment's config.") \
+    F (T, U64,   port,      "port",      REQUIRED, 0, "The same.") \
+    F (T, STR,   username,  "username",  REQUIRED, 128, "The same.") \
+    F (T, STR,   path,      "remoteWorkspacePath", REQUIRED, 4096, "The same.") \
+    F (T, STR,   key,       "privateKey", NULLABLE, 16, "Null: no secret leaves.") \
+    F (T, ANY,   key_ref,   "privateKeySecretRef", NULLABLE, 1024, "The secret that holds it.") \
+    F (T, STR,   known_hosts, "knownHosts", NULLABLE, 32768, "Of the environment's config.") \
+    F (T, BOOL,  strict,    "strictHostKeyChecking", REQUIRED, 0, "The same.") \
+    F (T, STR,   cwd,       "remoteCwd", REQUIRED, 4096, "Where commands run.")
+BERTH_MESSAGE (target_ssh_spec, TARGET_SSH_SPEC);
+
+#define TARGET_SSH(F, T) \
+    F (T, STR,   kind,      "kind",      REQUIRED, 16, "remote.") \
+    F (T, STR,   transport, "transport", REQUIRED, 16, "ssh.") \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "The environment.") \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
+    F (T, STR,   cwd,       "remoteCwd", REQUIRED, 4096, "Where commands run.") \
+    F (T, OBJ (target_ssh_spec), spec, "spec", REQUIRED, 0, "The machine.") \
+    F (T, OBJ (target_runner), runner, "runner", REQUIRED, 0, "The caller executes through Berth.")
+BERTH_MESSAGE (target_ssh, TARGET_SSH);
 
 //  lease.target: how to execute in the place, in Paperclip's shapes (reference, section 6).
 #define LEASE_TARGET_ASK(F, T) \

@@ -118,6 +118,8 @@ BERTH_SCHEMA (run_released, RUN_RELEASED, 0, "What came of a release, lease by l
 BERTH_SCHEMA (target_local, TARGET_LOCAL, SCHEMA_ROW, "The host itself.");
 BERTH_SCHEMA (target_runner, TARGET_RUNNER, SCHEMA_ROW, "Who executes.");
 BERTH_SCHEMA (target_sandbox, TARGET_SANDBOX, SCHEMA_ROW, "A place.");
+BERTH_SCHEMA (target_ssh_spec, TARGET_SSH_SPEC, SCHEMA_ROW, "How a machine is reached.");
+BERTH_SCHEMA (target_ssh, TARGET_SSH, SCHEMA_ROW, "A folder on another machine.");
 BERTH_SCHEMA (lease_target_ask, LEASE_TARGET_ASK, 0, "Whose target.");
 BERTH_SCHEMA (lease_target, LEASE_TARGET, 0, "How to execute in a place.");
 
@@ -251,6 +253,7 @@ BERTH_ENUM_TABLE (shim_op, SHIM_OP);
 BERTH_SCHEMA (shim_message, SHIM_MESSAGE, 0, "Between berthd and a shim.");
 BERTH_SCHEMA (shim_limits, SHIM_LIMITS, 0, "A place's walls in numbers.");
 BERTH_SCHEMA (shim_dress, SHIM_DRESS, 0, "What a shim executes in advance.");
+BERTH_SCHEMA (shim_relay, SHIM_RELAY, 0, "Where a relay has its place.");
 BERTH_SCHEMA (shim_open, SHIM_OPEN, 0, "How a shim opens a place.");
 BERTH_SCHEMA (shim_opened, SHIM_OPENED, 0, "What came of it.");
 BERTH_SCHEMA (shim_record, SHIM_RECORD, 0, "What a shim leaves for whoever ends its place without it.");
@@ -296,7 +299,7 @@ static const berth_schema_t *const s_schemas [] = {
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,
-    &target_local_schema, &target_runner_schema, &target_sandbox_schema,
+    &target_local_schema, &target_runner_schema, &target_sandbox_schema, &target_ssh_spec_schema, &target_ssh_schema,
     &lease_target_ask_schema, &lease_target_schema, &run_schema, &run_selection_schema,
     &run_resolve_schema, &run_level_schema, &run_resolved_schema, &run_acquire_schema,
     &lease_context_schema, &run_acquired_schema, &realization_source_schema, &realization_overlay_schema, &realization_request_schema,
@@ -324,7 +327,7 @@ static const berth_schema_t *const s_schemas [] = {
     &place_close_schema, &place_realize_schema, &place_realized_schema, &place_return_schema,
     &place_probe_schema, &step_done_schema, &step_progress_schema, &lease_place_schema,
     &lease_realized_schema, &workspace_realize_schema, &shim_message_schema, &shim_limits_schema,
-    &shim_dress_schema, &shim_open_schema, &shim_opened_schema,
+    &shim_dress_schema, &shim_relay_schema, &shim_open_schema, &shim_opened_schema,
 };
 
 const berth_schema_t *

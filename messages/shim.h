@@ -34,6 +34,7 @@ enum {
     X (T, RELEASE,  "release")   /* exec offset: all output below it was read and may go (onFull: block); no answer */ \
     X (T, STATE,    "state")     /* answer one STARTED or ENDED for each exec that is known, then HELLO */ \
     X (T, FENCE,    "fence")     /* generation: the place has a new holder; ends running execs as lease_lost; answer HELLO */ \
+    X (T, FILES,    "files")     /* of a relay: this connection becomes a session of FAR_SCRIPT (tools/far_protocol.h); answer FILES with the lines it is to begin with in data, and from then on the session's bytes */ \
     /*  shim to berthd */ \
     X (T, HELLO,    "hello")     /* v place generation boot pid */ \
     X (T, STARTED,  "started")   /* exec pid startedAt (and offsets so far) */ \
@@ -111,6 +112,23 @@ enum { SHIM_CALL_OPEN = 'C', SHIM_CALL_DRESS = 'D' };
     F (T, U64,   file_bytes, "fileBytes", OPTIONAL, 0, "Size of one file (rlimit).")
 BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
 
+//  A place on another machine: the shim is a relay then. It runs ssh, has a copy of itself open the
+//  place over there (tools/far_protocol.h), says here what that one says, and keeps a copy of the
+//  spools. `argv`, `seccomp` and `uid` of shim_open mean nothing to it.
+#define SHIM_RELAY(F, T) \
+    F (T, BLOBS, argv,      "argv",      REQUIRED, 64, "ssh, its options, -- and the host; the relay adds the command.") \
+    F (T, BLOBS, env,       "env",       REQUIRED, 64, "Environment of ssh.") \
+    F (T, STR,   host,      "host",      REQUIRED, 400, "user@host:port, for sentences and the place's name.") \
+    F (T, BYTES, base,      "base",      REQUIRED, 4096, "Folder on the remote machine that holds the places.") \
+    F (T, BYTES, program,   "program",   REQUIRED, 4096, "What is copied there.") \
+    F (T, BYTES, control,   "control",   REQUIRED, 107, "ControlPath of the master connection.") \
+    F (T, BYTES, key,       "key",       OPTIONAL | SECRET, 16384, "A private key; it is a file only while ssh connects.") \
+    F (T, BYTES, key_path,  "keyPath",   OPTIONAL, 4096, "That file, which argv names.") \
+    F (T, U64,   connect_ms, "connectMs", REQUIRED, 0, "For connecting and opening.") \
+    F (T, BOOL,  end,       "end",       OPTIONAL, 0, "Do not open: end what is there, remove it, answer, go.") \
+    F (T, BOOL,  keep,      "keep",      OPTIONAL, 0, "Of end: its files stay.")
+BERTH_MESSAGE (shim_relay, SHIM_RELAY);
+
 #define SHIM_OPEN(F, T) \
     F (T, U64,   v,         "v",         REQUIRED, 0, "SHIM_VERSION.") \
     F (T, ID,    place,     "placeId",   REQUIRED, 36, "The place.") \
@@ -128,7 +146,8 @@ BERTH_MESSAGE (shim_limits, SHIM_LIMITS);
     F (T, BOOL,  own_network, "ownNetwork", OPTIONAL, 0, "A network namespace with nothing but lo, which argv need not make: a parked shim of root has it in advance.") \
     F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Host uid and gid to change to before argv; absent: the caller's.") \
     F (T, OBJ (shim_limits), limits, "limits", OPTIONAL, 0, "Walls in numbers.") \
-    F (T, BOOL,  limits_required, "limitsRequired", OPTIONAL, 0, "Fail if memory and pids can't be limited by a cgroup.")
+    F (T, BOOL,  limits_required, "limitsRequired", OPTIONAL, 0, "Fail if memory and pids can't be limited by a cgroup.") \
+    F (T, OBJ (shim_relay), relay, "relay", OPTIONAL, 0, "The place is on another machine.")
 BERTH_MESSAGE (shim_open, SHIM_OPEN);
 
 #define SHIM_OPENED(F, T) \
@@ -139,7 +158,11 @@ BERTH_MESSAGE (shim_open, SHIM_OPEN);
     F (T, STR,   boot,      "bootId",    OPTIONAL, 36, "Boot id.") \
     F (T, STR,   ends_by,   "endsBy",    OPTIONAL, 32, "How the place's processes are ended: cgroup2, cgroup1, pidns, pgroup.") \
     F (T, STR,   limits_by, "limitsBy",  OPTIONAL, 32, "What limits memory and pids: cgroup2, cgroup1, rlimit, none.") \
-    F (T, STR,   cgroup,    "cgroup",    OPTIONAL, 256, "Name of the place's cgroup, below each hierarchy's mount.")
+    F (T, STR,   cgroup,    "cgroup",    OPTIONAL, 256, "Name of the place's cgroup, below each hierarchy's mount.") \
+    F (T, STR,   code,      "code",      OPTIONAL, 32, "Of the error (provider_error).") \
+    F (T, STR,   cause,     "cause",     OPTIONAL, 320, "What lies below it.") \
+    F (T, STR,   name,      "name",      OPTIONAL, 512, "What the provider calls the place, if not <provider>:<id>.") \
+    F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 16384, "Laid over what the provider tells of the place.")
 BERTH_MESSAGE (shim_opened, SHIM_OPENED);
 
 //  What a shim leaves in <folder>/shim.msgpack while its place is open, for whoever has to end the

@@ -150,8 +150,11 @@ s_uid_take (places_t *self, uint64_t *ret_uid, berth_error_t *err)
 const char *
 places_id (const char *provider_lease, const char *lease)
 {
-    const char *colon = provider_lease ? strrchr (provider_lease, ':') : NULL;
-    return colon && berth_id_is (colon + 1) ? colon + 1 : lease;
+    const char *end = provider_lease ? strrchr (provider_lease, ':') : NULL;
+    const char *slash = end ? strrchr (end, '/') : NULL;
+    if (slash)
+        end = slash;                            //  "ssh://user@host:22/folder/<id>"
+    return end && berth_id_is (end + 1) ? end + 1 : lease;
 }
 
 static void
@@ -436,6 +439,11 @@ s_list_one (places_t *self, const char *name, void *context, berth_error_t *err)
         || strcmp (place.record.labels->install, self->install))
         return 0;
     const char *key = arena_printf (list->arena, "%s:%s", self->provider, name);
+    place_opened_t opened = { 0 };
+    if (berth_has (place_record, &place.record, opened)
+        && berth_unpack (&place_opened_schema, place.record.opened, list->arena, &opened, NULL) == 0
+        && opened.provider_lease)
+        key = opened.provider_lease;
     berth_bytes_t labels = berth_pack (&place_labels_schema, place.record.labels, list->arena);
     if (list->each (list->context, key, labels))
         return berth_fail (err, BERTH_PROVIDER_ERROR, "the list of places was broken off");

@@ -146,7 +146,7 @@ berth_blobs_t places_env (const char *home, berth_bytes_t policy, berth_bytes_t 
 int places_claim (places_t *self, const char *lease, int64_t deadline_ms, berth_error_t *err);
 void places_yield (places_t *self, const char *lease);
 
-//  The place's id, out of "<provider>:<id>", else the lease's.
+//  The place's id, out of "<provider>:<id>" or "ssh://<host>/<folder>/<id>", else the lease's.
 const char *places_id (const char *provider_lease, const char *lease);
 
 //  Where a place lies or would lie, without its record: enough to end and to remove it.

@@ -129,6 +129,9 @@ s_give_back (places_t *self, const place_return_t *ask, journey_t *journey, int6
         .uid = -1, .gid = -1, .deadline_mono_ms = deadline_ms, .progress = s_progress,
         .report = s_report, .context = journey, .no_links = ask->no_links
     };
+    const char *removed = arena_printf (arena, "%s/removed", place.folder);
+    if (access (removed, F_OK) == 0)            //  Of a place elsewhere, of which only changes came
+        options.removed = removed;
     tree_result_t result = { 0 };
     if (tree_return (place.workspace, snapshot, target, ask->dry, &options, &result, err))
         return -1;

@@ -58,8 +58,12 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
                              arena);
     metadata = any_set_number (metadata, "uid", berth_has (place_record, &place->record, uid)
                                ? place->record.uid : geteuid (), arena);
-    answer.metadata = any_merge (metadata, plan.metadata, true, arena);
-    answer.provider_lease = arena_printf (arena, "%s:%s", places_provider (self), place->id);
+    metadata = any_merge (metadata, plan.metadata, true, arena);
+    if (opened.metadata.size)
+        metadata = any_merge (metadata, opened.metadata, true, arena);
+    answer.metadata = metadata;
+    answer.provider_lease = opened.name
+        ? opened.name : arena_printf (arena, "%s:%s", places_provider (self), place->id);
     answer.shim = open->socket;
     answer.folder = open->folder;
     berth_put (place_opened, &answer, metadata, answer.metadata);

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-extern const provider_t provider_local, provider_bubblewrap, provider_fake, provider_fault;
+extern const provider_t provider_local, provider_ssh, provider_bubblewrap, provider_fake,
+    provider_fault;
 
 static const provider_t *const s_list [] = {
-    &provider_local, &provider_bubblewrap, &provider_fake, &provider_fault
+    &provider_local, &provider_ssh, &provider_bubblewrap, &provider_fake, &provider_fault
 };
 
 const provider_t *
@@ -49,8 +50,9 @@ s_of_sandbox (berth_bytes_t config, arena_t *arena, const provider_t **ret_provi
             return berth_fail (err, BERTH_INVALID, "config.provider is no key of a provider");
         }
     }
-    //  The host without walls is a driver of its own, with rules of its own.
-    const provider_t *provider = strcmp (name, "local") ? provider_by_name (name) : NULL;
+    //  The host without walls, and other machines, are drivers of their own, with rules of their own.
+    bool driver = strcmp (name, "local") == 0 || strcmp (name, "ssh") == 0;
+    const provider_t *provider = driver ? NULL : provider_by_name (name);
     if (!provider) {
         if (err)
             berth_error_set (err->provider, sizeof err->provider, "%s", name);
@@ -73,6 +75,8 @@ provider_of (environment_driver_t driver, berth_bytes_t config, arena_t *arena,
         case environment_driver_SANDBOX:
             return s_of_sandbox (config, arena, ret_provider, err);
         case environment_driver_SSH:
+            *ret_provider = &provider_ssh;
+            return 0;
         case environment_driver_PLUGIN:
         case environment_driver_NONE:
         case environment_driver_COUNT:

@@ -130,12 +130,26 @@ shim_link_destroy (shim_link_t **self_p)
     if (!self)
         return;
     CHECK (self, LINK_MAGIC);
-    close (self->fd);
+    if (self->fd >= 0)
+        close (self->fd);
     free (self->in);
     free (self->out);
     self->magic = 0;
     free (self);
     *self_p = NULL;
+}
+
+int
+shim_link_detach (shim_link_t **self_p, int *ret_fd, berth_error_t *err)
+{
+    shim_link_t *self = *self_p;
+    CHECK (self, LINK_MAGIC);
+    if (self->out_size)
+        return berth_fail (err, BERTH_BUSY, "the place's shim does not read");
+    *ret_fd = self->fd;
+    self->fd = -1;
+    shim_link_destroy (self_p);
+    return 0;
 }
 
 int

@@ -20,6 +20,10 @@ int shim_link_open (const char *socket_path, int64_t deadline_mono_ms, shim_link
                     berth_error_t *err);
 void shim_link_destroy (shim_link_t **self_p);
 
+//  Gives its descriptor away, which stays open and waits for nothing; what was read and not taken is
+//  dropped. Errors: as of receive, if something is unsent and cannot be sent.
+int shim_link_detach (shim_link_t **self_p, int *ret_fd, berth_error_t *err);
+
 //  Poll it for reading; for writing too while shim_link_unsent.
 int shim_link_fd (const shim_link_t *self);
 bool shim_link_unsent (const shim_link_t *self);

@@ -427,7 +427,10 @@ s_call (int call, const shim_open_t *open, int64_t deadline, arena_t *arena,
     if (!ret_opened->ok) {
         if (ret_opened->remedy)
             berth_error_set (err->remedy, sizeof err->remedy, "%s", ret_opened->remedy);
-        return berth_fail (err, BERTH_PROVIDER_ERROR, "%s",
+        if (ret_opened->cause)
+            berth_error_set (err->cause, sizeof err->cause, "%s", ret_opened->cause);
+        return berth_fail (err, ret_opened->code ? berth_code_of (ret_opened->code)
+                                                 : BERTH_PROVIDER_ERROR, "%s",
                            ret_opened->error ? ret_opened->error : "the shim did not say why");
     }
     return s_write_all (call, (const uint8_t *) "T", 1, deadline, err);

@@ -111,6 +111,50 @@ int spool_read_end (const char *folder, void *data, size_t size, size_t *ret_siz
 //  Was this exec begun?
 bool spool_started (const char *folder);
 
+//  ---- a copy of a spool on another machine, byte by byte
+
+//  Where the copy stands: segments below `first` were dropped, `offset` bytes of `segment` are there.
+typedef struct {
+    uint32_t first, segment;
+    uint64_t offset;
+} spool_mark_t;
+
+enum { SPOOL_COPY_ROOM = SPOOL_RECORD_MAX + 4096 + 64 };
+
+typedef struct spool_source spool_source_t;
+
+//  Reads a spool as it lies on disk, from where a copy stands (zeros: nothing is there). Errors:
+//  not_found, internal.
+int spool_source_open (const char *folder, const spool_mark_t *from, spool_source_t **ret_self,
+                       berth_error_t *err);
+void spool_source_destroy (spool_source_t **self_p);
+
+//  The next whole records of one segment, at most SPOOL_COPY_ROOM bytes: nothing of them is taken
+//  back by the writer, but a mark of dropped bytes may come again in its place. *ret_size is 0 when
+//  nothing is there yet. *ret_at is where they belong. Errors: invalid_request (damaged), internal.
+int spool_source_next (spool_source_t *self, uint8_t *data, size_t *ret_size, spool_mark_t *ret_at,
+                       berth_error_t *err);
+
+//  Were its last bytes, the end, given out?
+bool spool_source_ended (const spool_source_t *self);
+
+typedef struct spool_copy spool_copy_t;
+
+//  Writes a copy into a folder that exists. Errors: not_found, internal.
+int spool_copy_open (const char *folder, spool_copy_t **ret_self, berth_error_t *err);
+void spool_copy_destroy (spool_copy_t **self_p);
+
+//  Takes what spool_source_next gave, in its order; what comes twice is fine. Errors: store_full
+//  (give it again later), invalid_request (no records, or not behind what is there), internal.
+int spool_copy_put (spool_copy_t *self, const spool_mark_t *at, const uint8_t *data, size_t size,
+                    berth_error_t *err);
+int spool_copy_sync (spool_copy_t *self, berth_error_t *err);
+
+//  How far it is, as the writer counts; where it stands; whether it has the end.
+void spool_copy_size (const spool_copy_t *self, spool_size_t *ret_size);
+spool_mark_t spool_copy_mark (const spool_copy_t *self);
+bool spool_copy_ended (const spool_copy_t *self);
+
 //  Removes the folder and all in it. What is gone is fine.
 int spool_remove (const char *folder, berth_error_t *err);
 

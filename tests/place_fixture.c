@@ -96,6 +96,8 @@ house_ask (house_t *self, const char *config)
         .issue = "issue-1", .config = berth_empty_map
     };
     berth_put (place_open, &ask, generation, 7);
+    if (!config)
+        config = self->config;
     if (config)
         assert_ok (berth_json_parse (config, strlen (config), self->arena, &ask.config, &err), err);
     return ask;

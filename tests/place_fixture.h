@@ -13,6 +13,7 @@ typedef struct {
     provider_host_t host;
     arena_t *arena;
     char *folder;                   //  Holds state/ and run/
+    const char *config;             //  Of its leases unless they say another, as JSON; NULL: {}
 } house_t;
 
 //  Opens a host and a provider on it; closes both. The spawner starts before any thread.
@@ -22,7 +23,7 @@ void house_close (house_t *self);
 //  Opens the provider anew, as a service that was restarted does.
 void house_reopen (house_t *self);
 
-//  A lease of its own, with the config written as JSON (NULL: {}).
+//  A lease of its own, with the config written as JSON (NULL: the house's).
 place_open_t house_ask (house_t *self, const char *config);
 
 //  Now and `ms` on the clock of deadlines.

@@ -1,6 +1,7 @@
 //  provider_contract.c - what every provider of the list must pass, by what it says it can.
 
 #include "place_fixture.h"
+#include "sshd_fixture.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -17,6 +18,9 @@
 //  In our own environment, and with our pid in it: another run of this contract may go on beside.
 static char s_leak [64];
 
+//  The host of driver ssh, while its tests run.
+static sshd_t s_sshd;
+
 static bool
 s_can (const house_t *house, unsigned what)
 {
@@ -28,7 +32,12 @@ s_setup (void **state)
 {
     house_t *house = calloc (1, sizeof *house);
     assert_non_null (house);
-    house_open (house, *state);
+    const char *provider = *state;
+    house_open (house, provider);
+    if (strcmp (provider, "ssh") == 0) {
+        sshd_open (&s_sshd, "");
+        house->config = sshd_config (&s_sshd, "");
+    }
     *state = house;
     return 0;
 }
@@ -37,6 +46,8 @@ static int
 s_teardown (void **state)
 {
     house_t *house = *state;
+    if (house->config)
+        sshd_close (&s_sshd);
     house_close (house);
     free (house);
     return 0;
@@ -59,23 +70,24 @@ s_wrong_config_names_its_field (void **state)
         assert_true (any_equal (any, normal));
         return;
     }
-    berth_bytes_t odd = any_set_number (berth_empty_map, "no-such", 1, house->arena);
+    berth_bytes_t right = house_ask (house, NULL).config;
+    berth_bytes_t odd = any_set_number (right, "no-such", 1, house->arena);
     assert_fails (provider_check_config (house->provider, NULL, odd, house->arena, &normal, &err),
                   err, BERTH_INVALID);
     assert_string_equal (err.field, "config.no-such");
     for (size_t index = 0; index < house->provider->config->count; index++) {
         const berth_field_t *field = &house->provider->config->fields [index];
         err = (berth_error_t) { 0 };
-        odd = any_set_text (berth_empty_map, field->name, "no such thing", house->arena);
+        odd = any_set_text (right, field->name, "no such thing", house->arena);
         if (field->kind == KIND_STR)
-            odd = any_set_number (berth_empty_map, field->name, 7, house->arena);
+            odd = any_set_number (right, field->name, 7, house->arena);
         assert_fails (provider_check_config (house->provider, house->self, odd, house->arena,
                                              &normal, &err), err, BERTH_INVALID);
         const char *path = arena_printf (house->arena, "config.%s", field->name);
         assert_string_equal (err.field, path);
     }
     //  The name of the provider is not its own business, and stays.
-    odd = any_set_text (berth_empty_map, "provider", house->provider->name, house->arena);
+    odd = any_set_text (right, "provider", house->provider->name, house->arena);
     assert_ok (provider_check_config (house->provider, house->self, odd, house->arena, &normal,
                                       &err), err);
     assert_string_equal (any_text (normal, "provider", house->arena), house->provider->name);
@@ -87,7 +99,7 @@ s_probe_answers (void **state)
     house_t *house = *state;
     berth_error_t err = { 0 };
     probe_result_t result = { 0 };
-    place_probe_t ask = { .driver = "sandbox", .config = berth_empty_map };
+    place_probe_t ask = { .driver = "sandbox", .config = house_ask (house, NULL).config };
     assert_ok (house->provider->probe (house->self, &ask, soon (30000), house->arena, &result,
                                        &err), err);
     if (!result.ok)

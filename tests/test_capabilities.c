@@ -85,7 +85,8 @@ test_providers (void **state)
     assert_at (stage, all, "items.1.name", "\"fake\"");
     assert_at (stage, all, "items.1.status", "\"unsupported\"");
     assert_at (stage, all, "items.2.name", "\"local\"");
-    assert_at (stage, all, "items.3", "absent");
+    assert_at (stage, all, "items.3.name", "\"ssh\"");
+    assert_at (stage, all, "items.4", "absent");
     stage->context.test_providers = true;
     all = stage_ok (stage, REQUEST_PROVIDER_LIST, "{}");
     assert_at (stage, all, "items.1.status", "\"ready\"");

@@ -62,6 +62,19 @@ s_every_kind_of_value (void **state)
     assert_true (create.policy->idle_ms == 5);
     assert_true (berth_null (environment_create, &create, description));
 
+    //  An object key by key; a value is what it looks like.
+    assert_ok (s_parse (&environment_create_schema, arena, &create, &err,
+                        ARGV ("--company-id", "acme", "--name", "n", "--driver", "ssh", "--config",
+                              "host=a=b", "--config", "port=22", "--config=strict=true", "--config",
+                              "word=\"quoted\"", "--config", "none=null", "--config", "list=[1]")), err);
+    assert_string_equal (any_text (create.config, "host", arena), "a=b");
+    assert_int_equal (any_number (create.config, "port", 0), 22);
+    assert_true (any_truth (create.config, "strict", false));
+    assert_string_equal (any_text (create.config, "word", arena), "\"quoted\"");
+    assert_true (any_is_null (any_get (create.config, "none")));
+    assert_true (any_get (create.config, "none").size == 1);
+    assert_bytes (any_get (create.config, "list"), BYTES_OF ("\x91\x01"));
+
     lease_acquire_t acquire;
     char *id = "00000000-0000-7000-8000-000000000001";
     assert_ok (s_parse (&lease_acquire_schema, arena, &acquire, &err,

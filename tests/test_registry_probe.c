@@ -77,7 +77,8 @@ static void
 test_probe_unavailable (void **state)
 {
     stage_t *stage = *state;
-    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a'," SSH "}");
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'a',"
+                           "'driver':'plugin','config':{'pluginKey':'p','driverKey':'d'}}");
     berth_error_t err = stage_fails (stage, REQUEST_ENVIRONMENT_PROBE, "{'environmentId':'"
                                      ID1 "'}");
     assert_int_equal (err.code, BERTH_UNSUPPORTED_ENVIRONMENT);

@@ -369,6 +369,11 @@ s_set_up (const char *number)
     return 0;
 }
 
+#ifdef BERTH_FAR                        //  One of several programs in one file (far.c)
+#include "far.h"
+#define main berth_init_main
+#endif
+
 int
 main (int argc, char **argv)
 {

@@ -49,6 +49,11 @@ s_many_files (void)
     }
 }
 
+#ifdef BERTH_FAR                        //  One of several programs in one file (far.c)
+#include "far.h"
+#define main berth_shim_main
+#endif
+
 int
 main (int argc, char **argv)
 {

@@ -164,7 +164,8 @@ flags_value (const berth_field_t *field)
         case KIND_I64: case KIND_U64: case KIND_F64: return s_is_size (field) ? "SIZE" : "N";
         case KIND_TIME: return "WHEN";
         case KIND_ID: return "ID";
-        case KIND_OBJ: case KIND_LIST: case KIND_ANY: return "JSON";
+        case KIND_ANY: return field->flags & OBJECT ? "JSON|KEY=VALUE" : "JSON";
+        case KIND_OBJ: case KIND_LIST: return "JSON";
         case KIND_ENUM: return "WORD";
         case KIND_STR: case KIND_BYTES: case KIND_STRS: case KIND_BLOBS:
         default: return s_text_value (field);
@@ -224,6 +225,40 @@ s_json (const berth_field_t *field, const char *text, arena_t *arena, berth_byte
         flags_name (field, name, sizeof name);
         return berth_fail (err, BERTH_INVALID, "--%s: %s", name, why.text);
     }
+    return 0;
+}
+
+//  KEY=VALUE of an object: a number, true, false, null or JSON means itself, @FILE the file's text,
+//  all else text. False: it is none of that form.
+static bool
+s_is_entry (const char *text)
+{
+    size_t size = strspn (text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    return size && !isdigit ((unsigned char) *text) && text [size] == '=';
+}
+
+static int
+s_entry (const char *text, berth_bytes_t before, arena_t *arena, berth_bytes_t *ret_value,
+         berth_error_t *err)
+{
+    const char *equals = strchr (text, '='), *value = equals + 1;
+    const char *key = arena_text (arena, text, (size_t) (equals - text));
+    berth_bytes_t packed, base = before.size ? before : berth_empty_map;
+    berth_error_t ignored = { 0 };
+    if (*value == '@') {
+        FILE *file = fopen (value + 1, "re");
+        if (!file)
+            return berth_fail_errno (err, BERTH_INVALID, "'%s' cannot be read", value + 1);
+        berth_bytes_t bytes = s_slurp (file, arena);
+        fclose (file);
+        *ret_value = any_set_text (base, key, arena_text (arena, (const char *) bytes.data, bytes.size),
+                                   arena);
+    }
+    else if (*value && *value != '"'
+             && berth_json_parse (value, strlen (value), arena, &packed, &ignored) == 0)
+        *ret_value = any_set (base, key, packed, arena);
+    else
+        *ret_value = any_set_text (base, key, value, arena);
     return 0;
 }
 
@@ -316,6 +351,8 @@ s_value (const berth_field_t *field, berth_bytes_t text, berth_bytes_t before, a
         case KIND_OBJ: case KIND_LIST:
             return s_json (field, string, arena, ret_value, err);
         case KIND_ANY:
+            if (field->flags & OBJECT && s_is_entry (string))
+                return s_entry (string, before, arena, ret_value, err);
             if (!s_is_duration (field))
                 return s_json (field, string, arena, ret_value, err);
             if (strcmp (string, "none") == 0)

@@ -4,7 +4,9 @@
 //  kind a value is: BOOL none (--wait, --no-wait); numbers, or 30s 5m 2h 1d where the field ends with
 //  Ms (which the option leaves out: --timeout), or 64K 10M 1G where it counts bytes; TIME RFC 3339,
 //  or how long ago: 10m; lists: the option again for each; OBJ, LIST and ANY: JSON, @FILE, or - for
-//  stdin. --no-NAME makes a NULLABLE field null.
+//  stdin; an object of free keys may come key by key, --config host=build1 --config port=2222, where
+//  the value is a number, true, false, null or JSON, @FILE for a file's text, or text.
+//  --no-NAME makes a NULLABLE field null.
 
 #ifndef BERTH_FLAGS_H_INCLUDED
 #define BERTH_FLAGS_H_INCLUDED

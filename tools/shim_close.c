@@ -1,6 +1,6 @@
 //  shim_close.c - owns the end of a place: its execs first, then every process, then its traces.
 
-#include "shim_state.h"
+#include "relay.h"
 
 #include "clock.h"
 
@@ -16,6 +16,10 @@
 void
 shim_close (shim_t *self, exec_cause_t cause, uint64_t grace_ms)
 {
+    if (self->relay) {
+        relay_close (self, grace_ms);
+        return;
+    }
     int64_t now = berth_mono_ms (), at = shim_in (grace_ms);
     if (self->closing) {
         if (at < self->close_at)
@@ -158,7 +162,9 @@ shim_call_ready (shim_t *shim, watch_t *self, uint32_t events)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     watch_close (shim, self);
-    if (got != 1) {
+    if (shim->relay && shim->relay->told->end)
+        shim->done = true;                      //  It was only to end what was there
+    else if (got != 1) {
         shim_log (shim, "place closed: nobody took it");
         shim_close (shim, exec_cause_LEASE_LOST, 0);
     }

@@ -1,6 +1,6 @@
 //  shim_loop.c - owns the shim's one loop, its set of descriptors and its log.
 
-#include "shim_state.h"
+#include "relay.h"
 
 #include "clock.h"
 
@@ -52,6 +52,8 @@ s_due (const shim_t *self)
         if (at < due)
             due = at;
     }
+    if (self->relay)
+        return relay_due (self);
     if (self->closing && self->close_at < due)
         due = self->close_at;
     if (self->spare_at && self->spare_at < due)
@@ -63,6 +65,10 @@ static void
 s_tick (shim_t *self)
 {
     int64_t now = berth_mono_ms ();
+    if (self->relay) {
+        relay_tick (self, now);
+        return;
+    }
     for (child_t *child = self->children, *next; child; child = next) {
         next = child->next;
         if (shim_child_due (child) <= now)

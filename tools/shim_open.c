@@ -1,6 +1,6 @@
 //  shim_open.c - owns the way from a parked shim to an open place, and back where that fails.
 
-#include "shim_state.h"
+#include "relay.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -98,7 +98,7 @@ s_read_open (shim_t *self, berth_error_t *err)
     if (self->open.v < SHIM_VERSION_OLDEST || self->open.v > SHIM_VERSION)
         return berth_fail (err, BERTH_UNSUPPORTED, "this shim does not speak version %llu",
                            (unsigned long long) self->open.v);
-    if (!self->open.argv.count)
+    if (!self->open.argv.count && !self->open.relay)
         return berth_fail (err, BERTH_INVALID, "there is nothing to execute");
     self->generation = self->open.generation;
     return 0;
@@ -129,8 +129,8 @@ s_dress (shim_t *self, berth_bytes_t *ret_worn)
     return !wait [1].revents && !(wait [0].revents & POLLHUP);
 }
 
-static void
-s_answer (shim_t *self)
+void
+shim_answer_call (shim_t *self)
 {
     berth_bytes_t frame = berth_pack (&shim_opened_schema, &self->opened, self->scratch);
     uint8_t *data = arena_take (self->scratch, 4 + frame.size);
@@ -153,10 +153,11 @@ s_path (shim_t *self, const char *name)
 int
 shim_write_record (shim_t *self, berth_error_t *err)
 {
+    pid_t walls = self->walls > 0 ? self->walls : getpid ();    //  Never 0, which is a group
     shim_record_t record = {
         .v = SHIM_VERSION, .place = self->open.place, .generation = self->generation,
         .boot = berth_boot_id (), .pid = getpid (), .start = berth_process_start (getpid ()),
-        .walls_pid = self->walls, .walls_start = berth_process_start (self->walls),
+        .walls_pid = walls, .walls_start = berth_process_start (walls),
         .ends_by = self->opened.ends_by, .cgroup = self->cgroup.name,
         .v2 = self->cgroup.v2, .memory = self->cgroup.memory, .pids = self->cgroup.pids,
         .socket = self->open.socket
@@ -394,6 +395,14 @@ s_build (shim_t *self, berth_bytes_t worn, berth_error_t *err)
     return 0;
 }
 
+//  The place is elsewhere: it is answered when that is known, in the loop.
+static int
+s_relay (shim_t *self, berth_error_t *err)
+{
+    return (!self->open.relay->end && s_listen (self, err)) || s_open_log (self, err)
+        || relay_start (self, err) ? -1 : 0;
+}
+
 //  Takes back whatever was begun.
 static void
 s_undo (shim_t *self)
@@ -431,23 +440,28 @@ shim_open_place (shim_t *self, int control)
     }
     berth_put (shim_opened, &self->opened, pid, getpid ());
     self->opened.cgroup = self->cgroup.name;
-    if (s_read_open (self, &err) || s_lock (self, &err) || s_build (self, worn, &err)) {
+    if (s_read_open (self, &err) || s_lock (self, &err)
+        || (self->open.relay ? s_relay (self, &err) : s_build (self, worn, &err))) {
         s_undo (self);                          //  Before it is told: nothing is left then
         self->opened.error = err.text;
         self->opened.remedy = err.remedy [0] ? err.remedy : NULL;
-        s_answer (self);
+        shim_answer_call (self);
         return false;
     }
     self->init.ready = shim_init_ready;
     self->log_pipe.ready = shim_log_ready;
     self->call.ready = shim_call_ready;
+    watch_set (self, &self->call, EPOLLIN);
+    if (self->relay) {
+        watch_set (self, &self->listener, EPOLLIN);
+        return true;
+    }
     watch_set (self, &self->init, EPOLLIN);
     watch_set (self, &self->log_pipe, EPOLLIN);
-    watch_set (self, &self->call, EPOLLIN);
     watch_set (self, &self->walls_watch, EPOLLIN);
     watch_set (self, &self->listener, EPOLLIN);
     berth_put (shim_opened, &self->opened, ok, true);
-    s_answer (self);
+    shim_answer_call (self);
     arena_clear (self->scratch);
     return true;
 }

@@ -1,6 +1,6 @@
 //  shim_peers.c - owns the connections of berthd: who may, what came, what is still to be sent.
 
-#include "shim_state.h"
+#include "relay.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -246,6 +246,8 @@ shim_peers_settle (shim_t *self)
             peer->behind = false;
             for (child_t *child = self->children; child; child = child->next)
                 shim_output_tell (self, child, true);
+            for (relay_exec_t *exec = self->relay ? self->relay->execs : NULL; exec; exec = exec->next)
+                relay_tell (self, exec);
         }
         at = &peer->next;
     }

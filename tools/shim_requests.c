@@ -1,6 +1,6 @@
 //  shim_requests.c - owns what each request of berthd asks for; the doing is elsewhere.
 
-#include "shim_state.h"
+#include "relay.h"
 
 #include <sys/ioctl.h>
 
@@ -84,6 +84,10 @@ void
 shim_request (shim_t *self, peer_t *peer, const shim_message_t *ask)
 {
     child_t *child;
+    if (self->relay) {
+        relay_request (self, peer, ask);
+        return;
+    }
     switch (ask->op) {
         case shim_op_START:
             shim_child_start (self, peer, ask);
@@ -120,6 +124,7 @@ shim_request (shim_t *self, peer_t *peer, const shim_message_t *ask)
         case shim_op_FENCE:
             s_fence (self, peer, ask);
             return;
+        case shim_op_FILES:
         case shim_op_HELLO:
         case shim_op_STARTED:
         case shim_op_OUTPUT:

@@ -32,6 +32,7 @@ enum {
 
 typedef struct shim shim_t;
 typedef struct child child_t;
+struct relay;
 
 //  A descriptor in the epoll set.
 typedef struct watch {
@@ -153,6 +154,7 @@ struct shim {
     exec_cause_t closing;           //  Why the place is being closed; 0: it is not
     int64_t close_at;               //  When its processes are ended
     bool done;
+    struct relay *relay;            //  The place is on another machine (relay.h); NULL: it is here
 };
 
 //  ---- shim_spare.c
@@ -198,6 +200,8 @@ void shim_launch_off (shim_t *self);
 //  Waits parked for a call, then opens the place and answers. False: there was no call, or nothing
 //  came of it, and all is cleaned up.
 bool shim_open_place (shim_t *self, int control);
+//  Answers the call with what is in self->opened.
+void shim_answer_call (shim_t *self);
 //  Writes <folder>/shim.msgpack.
 int shim_write_record (shim_t *self, berth_error_t *err);
 

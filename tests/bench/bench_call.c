@@ -200,6 +200,11 @@ bench_environment (bench_t *self, const char *driver)
     if (strcmp (driver, "local") == 0)
         return bench_text (self, bench_call (self, "environment.ensureLocal", body), "id");
     body = bench_body (self, "companyId", self->company, "name", "bench", "driver", driver, NULL);
-    body = any_set (body, "config", bench_body (self, "provider", "bubblewrap", NULL), self->arena);
+    berth_bytes_t config = strcmp (driver, "ssh")
+        ? bench_body (self, "provider", "bubblewrap", NULL)
+        : bench_body (self, "host", "127.0.0.1", "port", getenv ("BENCH_SSH_PORT"), "username",
+                      getenv ("BENCH_SSH_USER"), "remoteWorkspacePath", getenv ("BENCH_SSH_BASE"),
+                      "knownHosts", getenv ("BENCH_SSH_KNOWN"), NULL);
+    body = any_set (body, "config", config, self->arena);
     return bench_text (self, bench_call (self, "environment.create", body), "id");
 }

@@ -222,10 +222,10 @@ s_op_first_byte (const char *endpoint, char **args)
 
 //  One place; each exec from its start until its end and output are told.
 static void
-s_op_second_exec (const char *endpoint, char **args)
+s_execs (const char *endpoint, char **args, const char *driver)
 {
     bench_t *self = bench_connect (endpoint);
-    const char *lease = s_acquire (self, bench_environment (self, "sandbox"));
+    const char *lease = s_acquire (self, bench_environment (self, driver));
     berth_bytes_t body = s_exec (self, lease, args [2], args [3], NULL);
     long count = bench_number (args [0]);
     int64_t interval = bench_number (args [1]) * 1000000, beat = bench_now_ns ();
@@ -235,6 +235,47 @@ s_op_second_exec (const char *endpoint, char **args)
         if (index >= 0)
             s_print (start);
         bench_beat (&beat, interval);
+    }
+    s_release (self, lease);
+}
+
+static void
+s_op_second_exec (const char *endpoint, char **args)
+{
+    s_execs (endpoint, args, "sandbox");
+}
+
+//  The host of BENCH_SSH_PORT and the like.
+static void
+s_op_ssh_exec (const char *endpoint, char **args)
+{
+    s_execs (endpoint, args, "ssh");
+}
+
+//  SIZE execs at once, from the first start until the last end is told.
+static void
+s_op_ssh_crowd (const char *endpoint, char **args)
+{
+    bench_t *self = bench_connect (endpoint);
+    const char *lease = s_acquire (self, bench_environment (self, "ssh"));
+    berth_bytes_t body = s_exec (self, lease, args [2], args [3], NULL);
+    long size = bench_number (args [1]);
+    for (long index = -1, count = bench_number (args [0]); index < count; index++) {
+        int64_t start = bench_now_ns ();
+        for (long one = 0; one < size; one++) {
+            bench_ask_t ask = bench_ask (self, "exec.run", body, 0);
+            bench_send (self, &ask);
+        }
+        zmq_pollitem_t item = { .socket = self->socket, .events = ZMQ_POLLIN };
+        for (long left = size; left;) {
+            bench_zmq (zmq_poll (&item, 1, 30000), "poll");
+            int ok = bench_receive_any (self);
+            if (ok == 0)
+                bench_die ("exec.run was refused");
+            left -= ok > 0;
+        }
+        if (index >= 0)
+            s_print (start);
     }
     s_release (self, lease);
 }
@@ -312,6 +353,8 @@ static const struct {
     { "flood",        "CLIENTS WINDOW TYPE",           3, s_op_flood },
     { "first-byte",   "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_first_byte },
     { "second-exec",  "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_second_exec },
+    { "ssh-exec",     "COUNT INTERVAL_MS COMMAND ARG", 4, s_op_ssh_exec },
+    { "ssh-crowd",    "COUNT SIZE COMMAND ARG",        4, s_op_ssh_crowd },
     { "stdout",       "BYTES",                         1, s_op_stdout },
     { "place",        "",                              0, s_op_place },
     { "ping",         "",                              0, s_op_ping },
