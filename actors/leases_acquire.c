@@ -216,7 +216,7 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         return -1;
     if (lease.bind) {
         leases_bind (req, fx, &lease);
-        return leases_queue_tell (req, txn, fx, &lease, err);
+        return lease.state == lease_state_PENDING ? leases_queue_tell (req, txn, fx, &lease, err) : 0;
     }
     if (waits && lease.state == lease_state_PENDING) {
         effects_wait (fx, req, lease_subject (req->arena, lease.id, ask->detach ? "active/detached"

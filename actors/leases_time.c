@@ -120,6 +120,9 @@ s_look (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, l
     bool say = said_s && lease->state != lease_state_PENDING && (!lease->told_s || said_s < lease->told_s);
     if (say)
         lease->told_s = said_s;
+    int64_t off_ms = lease->expires_at - (req->now_ms + (lease->deadline_mono_ms - req->mono_ms));
+    if (lease->deadline_mono_ms && (off_ms < -1000 || off_ms > 1000))
+        lease->expires_at -= off_ms;            //  The wall clock was set, or the machine was asleep
     if (lease->look_mono_ms - early_ms <= req->mono_ms) {
         lease->look_mono_ms = 0;
         lease_look_later (self, req, lease);

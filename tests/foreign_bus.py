@@ -173,7 +173,8 @@ class Bus:
             if not reply.body["message"] or "\n" in reply.body["message"]:
                 fail("no sentence: %r" % reply.body["message"])
         elif reply.status == "stream":
-            name = "stream_chunk" if kind == "exec.read" else "workspace_progress"
+            name = {"exec.read": "stream_chunk", "lease.acquire": "lease" if "id" in reply.body
+                    else "lease_waiting"}.get(kind, "workspace_progress")
             self.protocol.check(name, reply.body)
         else:
             self.protocol.check(self.protocol.requests[kind]["reply"], reply.body)

@@ -449,8 +449,20 @@ def main(runtime):
     print("%d maps held against their schemas" % protocol.checked)
 
 
+def hold(bus, ask):
+    """A lease that ends with its client's silence: its id, and its stream."""
+    stream = bus.send("lease.acquire", dict(ask, bind="connection"), credit=100000)
+    while True:
+        chunk = bus.next(stream)
+        same("stream", chunk.status, "a lease that is held")
+        if "id" in chunk.body:              # Else where it stands in the queue
+            same("active", chunk.body["state"], "it is there")
+            return chunk.body["id"], stream
+
+
 def silent(runtime):
-    """Two follow a command that writes nothing: one says that it is there, one does not."""
+    """Two follow a command that writes nothing, and each holds a lease: one says that it is there, one
+    does not."""
     endpoint = "ipc://" + os.path.join(runtime, "bus.sock")
     bus, quiet = Bus(endpoint), Bus(endpoint)
     bus.protocol = quiet.protocol = Protocol(bus.ask("bus.describe"))
@@ -460,6 +472,8 @@ def silent(runtime):
     lease = bus.ask("lease.acquire", {"companyId": company, "environmentId": environment["id"]})
     started = bus.ask("exec.start", {"leaseId": lease["id"], "command": "cat", "stdin": True})
     follow = {"execId": started["id"], "follow": True}
+    ask = {"companyId": company, "environmentId": environment["id"]}
+    (held, holding), (dropped, dropping) = (hold(who, ask) for who in (bus, quiet))
     stream, lost = (who.send("exec.read", follow, credit=100) for who in (bus, quiet))
     wait = quiet.send("exec.wait", {"execId": started["id"]})
     begun = time.monotonic()
@@ -470,6 +484,15 @@ def silent(runtime):
     if time.monotonic() - begun < silence - 1:
         fail("its stream ended after %.1f s" % (time.monotonic() - begun))
     same("deadline_exceeded", quiet.next(lost).body.get("code"), "the end of a silent client's stream")
+    same("deadline_exceeded", quiet.next(dropping).body.get("code"), "the end of its lease's stream")
+    ends = time.monotonic() + 30
+    while bus.ask("lease.get", {"leaseId": dropped})["state"] != "expired":
+        same(True, time.monotonic() < ends, "its lease ends")
+    same("active", bus.ask("lease.get", {"leaseId": held})["state"], "the other's goes on")
+    bus.ask("stream.cancel", {"id": holding})
+    same(held, bus.next(holding).body["id"], "until it lets go")
+    while bus.ask("lease.get", {"leaseId": held})["state"] != "expired":
+        same(True, time.monotonic() < ends, "which ends that one, too")
     bus.ask("exec.write", {"execId": started["id"], "eof": True}, data=b"still here")
     same(b"still here", bus.next(stream).data, "the other goes on")
     same("ok", bus.next(stream).status, "to its end")

@@ -236,7 +236,10 @@ test_asleep (void **state)
     stage->step_ms = 0;
     stage->now_ms += 30 * s_day_ms;
     stage_serve (stage);
-    s_pass (stage, 29999);
+    s_pass (stage, 20000);
+    lease_t lease = lease_row (stage, id);              //  What people are told follows, at a look
+    assert_int_equal (lease.expires_at, stage->now_ms + (lease.deadline_mono_ms - stage->mono_ms));
+    s_pass (stage, 9999);
     assert_state (stage, id, "active");
     s_pass (stage, 1);
     assert_state (stage, id, "releasing");
