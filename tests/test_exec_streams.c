@@ -271,6 +271,8 @@ test_reading_is_use (void **state)
             writes++;
         }
     }
+    while (berth_mono_ms () < used_ms + 5)
+        continue;                   //  The next use is another one
     cancel (self, ticket);
     hear_ok (self, REQUEST_EXEC_READ, ticket);
     int64_t gone_ms = berth_mono_ms ();
