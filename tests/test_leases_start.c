@@ -102,6 +102,65 @@ test_start_many (void **state)
     assert_int_equal (many.count, MANY);
 }
 
+//  What clients ask meanwhile is answered beside it, and what they change before its turn is not asked
+//  for again.
+static void
+test_start_beside (void **state)
+{
+    stage_t *stage = *state;
+    enum { SOME = 2 * LEASES_TICK_MAX + 10 };
+    const char *ids [SOME];
+    for (int index = 0; index < SOME; index++) {
+        lease_t lease = stage_lease (stage, KEPT, BOX, lease_state_ACTIVE);
+        ids [index] = lease.id = arena_printf (stage->arena, "00000000-0000-7000-8000-%012d", index);
+        lease.place = place_state_OPEN;
+        lease.provider = "bubblewrap";
+        lease.config = berth_empty_map;
+        stage_put_lease (stage, &lease);
+    }
+    lease_stage_restart (stage);
+    stage_start (stage);
+    size_t resumed = stage->count, closed = 0;
+    assert_int_equal (resumed, LEASES_TICK_MAX);
+    lease_ask_release (stage, ids [0]);             //  Taken up already, and not yet
+    lease_ask_release (stage, ids [SOME - 1]);
+    uint64_t ticket = stage_queue (stage, REQUEST_LEASE_GET, ASK ("{'leaseId':'%s'}", ids [1]));
+    for (int turn = 0; turn < 4; turn++) {
+        stage_serve (stage);
+        if (turn == 0)
+            assert_true (lease_answered (stage, ticket));
+        for (size_t index = 0; index < stage->count; index++) {
+            resumed += stage->sent [index].letter.type == REQUEST_PLACE_RESUME;
+            closed += stage->sent [index].letter.type == REQUEST_PLACE_CLOSE;
+        }
+    }
+    assert_int_equal (resumed, SOME - 1);
+    assert_int_equal (closed, 2);
+
+    //  One that was opening has nobody yet who would answer: its turn closes it.
+    s_put (stage, lease_state_PENDING, place_state_OPENING, berth_boot_id ());
+    for (int index = 0; index < LEASES_TICK_MAX; index++) {     //  In front of it
+        lease_t lease = stage_lease (stage, KEPT, BOX, lease_state_PENDING);
+        lease.id = arena_printf (stage->arena, "00000000-0000-7000-9000-%012d", index);
+        lease.place = place_state_OPENING;
+        lease.provider = "bubblewrap";
+        lease.config = berth_empty_map;
+        lease.look_mono_ms = 1 + index;
+        stage_put_lease (stage, &lease);
+    }
+    lease_stage_restart (stage);
+    stage_start (stage);
+    lease_ask_release (stage, KEPT);
+    closed = 0;
+    for (int turn = 0; turn < 6; turn++) {
+        stage_serve (stage);
+        for (size_t index = 0; index < stage->count; index++)
+            closed += stage->sent [index].letter.type == REQUEST_PLACE_CLOSE
+                   && strcmp (stage->sent [index].letter.subject, KEPT) == 0;
+    }
+    assert_int_equal (closed, 1);
+}
+
 static void
 test_start_lost (void **state)
 {
@@ -147,7 +206,8 @@ int
 main (void)
 {
     const struct CMUnitTest tests [] = {
-        LEASE_TEST (test_start), LEASE_TEST (test_start_many), LEASE_TEST (test_start_lost),
+        LEASE_TEST (test_start), LEASE_TEST (test_start_many),
+        LEASE_TEST (test_start_beside), LEASE_TEST (test_start_lost),
         LEASE_TEST (test_start_other_boot),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
