@@ -9,15 +9,13 @@
 #include "gate.h"
 #include "log.h"
 #include "states.h"
+#include "stuck.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define INSPECTOR_MAGIC 0xb05ac701u
-#define STUCK_MAX 100
-#define STUCK_AFTER_MS 60000        //  A step takes less, or is said to be stuck
-#define RUN_STUCK_AFTER_MS 600000   //  To realize a large workspace takes longer
 
 struct inspector {
     uint32_t magic;
@@ -167,103 +165,18 @@ s_list_providers (const inspector_t *self, arena_t *arena, store_txn_t *txn, bus
     return 0;
 }
 
-//  Providers that are left alone because they failed too often.
-static int
-s_list_breakers (const request_t *req, store_txn_t *txn, bus_stuck_t *stuck, size_t *count,
-                 berth_error_t *err)
-{
-    store_walk_t walk;
-    hold_t hold;
-    int rc = 0;
-    if (walk_begin (&walk, txn, INDEX_HOLD_LIST, NULL, NULL, err))
-        return -1;
-    while (*count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &hold, err)) == 0) {
-        if (hold.kind != hold_kind_BREAKER)
-            continue;               //  Somebody wants it so
-        int64_t wait_ms = hold.next_try_at - req->now_ms;
-        stuck [(*count)++] = (bus_stuck_t) {
-            .kind = "provider", .id = hold.id, .since = hold.since, .state = "left alone",
-            .why = arena_printf (req->arena, "%s: %.200s; the next acquire is let through %s",
-                hold.reason, hold.error, wait_ms > 0
-                ? arena_printf (req->arena, "in %lld s", (long long) (wait_ms + 999) / 1000) : "now"),
-        };
-    }
-    walk_end (&walk);
-    return rc < 0 ? -1 : 0;
-}
-
-static const char *
-s_why_cleanup (const request_t *req, const lease_t *lease)
-{
-    int64_t wait_ms = lease->next_try_at - req->now_ms;
-    return arena_printf (req->arena, "its place could not be closed in %llu tries, the next is %s: %s",
-                         (unsigned long long) lease->attempts, wait_ms > 0
-                         ? arena_printf (req->arena, "in %lld s", (long long) (wait_ms + 999) / 1000)
-                         : "now", lease->failure ? lease->failure : "nobody said why");
-}
-
-//  Runs that have had a step under way for longer than any step takes.
-static int
-s_list_runs (const request_t *req, store_txn_t *txn, bus_stuck_t *stuck, size_t *count,
-             berth_error_t *err)
-{
-    store_walk_t walk;
-    run_t run;
-    int rc = 0;
-    if (walk_begin (&walk, txn, INDEX_RUN_DUE, NULL, NULL, err))
-        return -1;
-    while (*count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &run, err)) == 0)
-        if (req->now_ms - run.updated_at >= RUN_STUCK_AFTER_MS)
-            stuck [(*count)++] = (bus_stuck_t) {
-                .kind = "run", .id = run.id, .since = run.updated_at,
-                .state = berth_enum_text (&run_state_enum, (int) run.state),
-                .company = run.company,
-                .why = arena_printf (req->arena, "its step '%s' has no answer", run.step),
-            };
-    walk_end (&walk);
-    return rc < 0 ? -1 : 0;
-}
-
-//  Leases that have been on their way for longer than any step takes.
 static int
 s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_error_t *err)
 {
-    static const struct { lease_state_t state; const char *why; } kinds [] = {
-        { lease_state_PENDING, "its provider has not opened its place" },
-        { lease_state_RELEASING, "its provider has not closed its place" },
-        { lease_state_CLEANUP, NULL },
-    };
     bus_stuck_t *stuck = arena_array (req->arena, STUCK_MAX, bus_stuck_t);
-    size_t count = 0;
-    for (size_t kind = 0; kind < BERTH_COUNT (kinds); kind++) {
-        store_key_t prefix = { 0 };
-        key_byte (&prefix, (uint8_t) kinds [kind].state);
-        store_walk_t walk;
-        if (walk_begin (&walk, txn, INDEX_LEASE_LIVE, &prefix, NULL, err))
-            return -1;
-        lease_t lease;
-        int rc = 0;
-        while (count < STUCK_MAX && (rc = walk_next (&walk, req->arena, &lease, err)) == 0) {
-            bool cleanup = lease.state == lease_state_CLEANUP;
-            if (!cleanup && req->now_ms - lease.updated_at < STUCK_AFTER_MS)
-                continue;
-            stuck [count++] = (bus_stuck_t) {
-                .kind = "lease", .id = lease.id, .since = lease.updated_at, .company = lease.company,
-                .state = berth_enum_text (&lease_state_enum, (int) lease.state),
-                .why = cleanup ? s_why_cleanup (req, &lease) : kinds [kind].why,
-            };
-        }
-        walk_end (&walk);
-        if (rc < 0)
-            return -1;
-    }
-    if (s_list_runs (req, txn, stuck, &count, err)
-        || s_list_breakers (req, txn, stuck, &count, err))
+    size_t count;
+    if (stuck_find (txn, req->arena, req->now_ms, stuck, &count, err))
         return -1;
+    for (size_t index = 0; index < count; index++)
+        if (!stuck [index].meant)
+            stats->healthy = false;
     stats->stuck.items = stuck;
     stats->stuck.count = count;
-    if (count)
-        stats->healthy = false;
     return 0;
 }
 

@@ -128,12 +128,15 @@ BERTH_MESSAGE (bus_company, BUS_COMPANY);
 
 //  Something that does not move by itself: for `berth status`.
 #define BUS_STUCK(F, T) \
-    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, run or provider.") \
-    F (T, STR,   id,        "id",        REQUIRED, 128, "Which.") \
+    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, place, run, exec, environment, provider or sweep.") \
+    F (T, STR,   id,        "id",        REQUIRED, 512, "Which.") \
     F (T, STR,   state,     "state",     REQUIRED, 32, "In which state.") \
     F (T, TIME,  since,     "since",     REQUIRED, 0, "Since when.") \
-    F (T, STR,   why,       "why",       REQUIRED, 512, "One sentence.") \
-    F (T, STR,   company,   "companyId", NULLABLE, 64, "Whose; null: of no company.")
+    F (T, STR,   why,       "why",       REQUIRED, 2048, "One sentence.") \
+    F (T, STR,   company,   "companyId", NULLABLE, 64, "Whose; null: of no company.") \
+    F (T, STR,   provider,  "provider",  NULLABLE, 64, "At which provider, where it is about one.") \
+    F (T, STR,   command,   "command",   NULLABLE, 512, "The one command that mends it, or shows why it cannot be.") \
+    F (T, BOOL,  meant,     "meant",     OPTIONAL, 0, "Somebody wants it so: it is told, and is no trouble.")
 BERTH_MESSAGE (bus_stuck, BUS_STUCK);
 
 //  A lease that ends soon, or one whose files are kept for a while.

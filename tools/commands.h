@@ -38,7 +38,8 @@ BERTH_MESSAGE (common_options, COMMON_OPTIONS);
 BERTH_MESSAGE (run_options, RUN_OPTIONS);
 
 #define DOCTOR_OPTIONS(F, T) \
-    F (T, BOOL,  fix,       "fix",       OPTIONAL, 0, "Do what it would tell you to do; what somebody wants so stays, and no place is given up.")
+    F (T, BOOL,  fix,       "fix",       OPTIONAL, 0, "Do what it would tell you to do; what somebody wants so stays, and no place is given up.") \
+    F (T, BOOL,  yes,       "yes",       OPTIONAL, 0, "Do it without asking; needed where nobody can be asked.")
 BERTH_MESSAGE (doctor_options, DOCTOR_OPTIONS);
 
 #define EVENTS_OPTIONS(F, T) \

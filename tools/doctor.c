@@ -6,20 +6,23 @@
 #include "output.h"
 #include "service.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 BERTH_SCHEMA (doctor_options, DOCTOR_OPTIONS, SCHEMA_STRICT, "Options of berth doctor.");
 
 enum { FINDINGS_MAX = 256, FIX_MS = 15000 };
 
 #define DOCTOR_FINDING(F, T) \
-    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, run, provider, bus, store or actor.") \
-    F (T, STR,   id,        "id",        REQUIRED, 192, "Which.") \
+    F (T, STR,   kind,      "kind",      REQUIRED, 32, "lease, place, run, exec, environment, provider, sweep, bus, store or actor.") \
+    F (T, STR,   id,        "id",        REQUIRED, 512, "Which.") \
     F (T, STR,   state,     "state",     REQUIRED, 32, "In which state.") \
     F (T, TIME,  since,     "since",     NULLABLE, 0, "Since when, where known.") \
-    F (T, STR,   why,       "why",       REQUIRED, 1024, "One sentence.") \
+    F (T, STR,   why,       "why",       REQUIRED, 2048, "One sentence.") \
     F (T, STR,   company,   "companyId", NULLABLE, 64, "Whose; null: of no company.") \
+    F (T, STR,   provider,  "provider",  NULLABLE, 64, "At which provider, where it is about one.") \
     F (T, STR,   command,   "command",   NULLABLE, 512, "What mends it.") \
     F (T, BOOL,  meant,     "meant",     REQUIRED, 0, "Somebody wants it so: --fix leaves it.") \
     F (T, BOOL,  fixed,     "fixed",     OPTIONAL, 0, "Of --fix: it is mended.") \
@@ -45,24 +48,13 @@ s_add (ward_t *ward, doctor_finding_t finding)
 static void
 s_look_at_stuck (ward_t *ward, const bus_stats_t *stats)
 {
-    arena_t *arena = ward->self->arena;
     for (size_t index = 0; index < stats->stuck.count; index++) {
         const bus_stuck_t *stuck = &stats->stuck.items [index];
-        doctor_finding_t finding = { .kind = stuck->kind, .id = stuck->id, .state = stuck->state,
-                                     .since = stuck->since, .why = stuck->why,
-                                     .company = stuck->company };
-        if (strcmp (stuck->kind, "lease") == 0)
-            finding.command = arena_printf (arena, "berth lease release %s", stuck->id);
-        else if (strcmp (stuck->kind, "run") == 0)
-            finding.command = arena_printf (arena, "berth --company %s bus call run.release"
-                                            " '{\"heartbeatRunId\":\"%s\"}'", stuck->company, stuck->id);
-        else if (strcmp (stuck->kind, "provider") == 0) {
-            const char *name = strchr (stuck->id, ':');
-            name = name ? name + 1 : stuck->id;
-            finding.command = arena_printf (arena, "berth provider probe %.*s",
-                                            (int) strcspn (name, ":"), name);
-        }
-        s_add (ward, finding);
+        s_add (ward, (doctor_finding_t) {
+            .kind = stuck->kind, .id = stuck->id, .state = stuck->state, .since = stuck->since,
+            .why = stuck->why, .company = stuck->company, .provider = stuck->provider,
+            .command = stuck->command, .meant = stuck->meant,
+        });
     }
 }
 
@@ -100,6 +92,15 @@ s_look_at_holds (ward_t *ward, const bus_info_t *info, const bus_stats_t *stats)
     for (size_t index = 0; index < stats->providers.count; index++) {
         const bus_provider_t *provider = &stats->providers.items [index];
         bool paused = strcmp (provider->state, "paused") == 0;
+        if (provider->hanging)
+            s_add (ward, (doctor_finding_t) {
+                .kind = "provider", .id = provider->name, .state = "hanging",
+                .since = provider->hanging_since, .provider = provider->name,
+                .why = arena_printf (arena, "%llu of its calls do not come back although their time is"
+                                     " over; who asked was told so, and a new berthd is rid of them",
+                                     (unsigned long long) provider->hanging),
+                .command = "systemctl restart berthd",
+            });
         if (strcmp (provider->state, "ready") == 0)
             continue;
         s_add (ward, (doctor_finding_t) {
@@ -138,27 +139,94 @@ s_look_at_rest (ward_t *ward, const bus_stats_t *stats)
 
 //  ---- mending
 
+static bool
+s_is (const doctor_finding_t *finding, const char *kind)
+{
+    return strcmp (finding->kind, kind) == 0;
+}
+
+static int
+s_mend_lease (ward_t *ward, doctor_finding_t *finding, const berth_ask_t *how, berth_error_t *err)
+{
+    invocation_t *self = ward->self;
+    lease_release_t ask = { .id = finding->id };
+    lease_t lease;
+    if (berth_client_ask (self->bus, REQUEST_LEASE_RELEASE, &ask, how, self->arena, &lease, err))
+        return -1;
+    finding->result = arena_printf (self->arena, "it is %s",
+                                    berth_enum_text (&lease_state_enum, (int) lease.state));
+    return 0;
+}
+
+//  Looks at the places again, and acts at once on what two sweeps saw.
+static int
+s_mend_sweep (ward_t *ward, doctor_finding_t *finding, const berth_ask_t *how, berth_error_t *err)
+{
+    invocation_t *self = ward->self;
+    provider_sweep_t ask = { .provider = finding->provider };
+    berth_put (provider_sweep, &ask, now, !s_is (finding, "sweep"));
+    sweep_t sweep;
+    if (berth_client_ask (self->bus, REQUEST_PROVIDER_SWEEP, &ask, how, self->arena, &sweep, err))
+        return -1;
+    finding->result = arena_printf (self->arena, "its places were looked at, %llu were acted upon",
+                                    (unsigned long long) sweep.acted);
+    return 0;
+}
+
+//  Is there something that a program may do? Else its command shows, and a person decides.
+static bool
+s_mendable (const doctor_finding_t *finding)
+{
+    if (finding->meant)
+        return false;
+    return s_is (finding, "lease") || s_is (finding, "run") || s_is (finding, "sweep")
+        || (s_is (finding, "place") && strcmp (finding->state, "orphan") == 0)
+        || (s_is (finding, "exec") && strcmp (finding->state, "stalled"));
+}
+
 static int
 s_mend (ward_t *ward, doctor_finding_t *finding, berth_error_t *err)
 {
     invocation_t *self = ward->self;
     berth_ask_t how = service_ask (self, FIX_MS);
-    if (strcmp (finding->kind, "lease") == 0) {
-        lease_release_t ask = { .id = finding->id };
-        lease_t lease;
-        if (berth_client_ask (self->bus, REQUEST_LEASE_RELEASE, &ask, &how, self->arena, &lease, err))
-            return -1;
-        finding->result = arena_printf (self->arena, "it is %s",
-                                        berth_enum_text (&lease_state_enum, (int) lease.state));
-        return 0;
-    }
-    if (strcmp (finding->kind, "run") == 0) {
+    if (s_is (finding, "lease") && strcmp (finding->state, "missing"))
+        return s_mend_lease (ward, finding, &how, err);
+    if (s_is (finding, "run")) {
         release_for_run_t ask = { .company = finding->company, .run = finding->id };
         run_released_t released;
         return berth_client_ask (self->bus, REQUEST_RUN_RELEASE, &ask, &how, self->arena, &released,
                                  err);
     }
-    return 1;                       //  Looking is all that its command does
+    if (s_is (finding, "exec")) {
+        exec_signal_t ask = { .id = finding->id, .signal = SIGKILL };
+        exec_t exec;
+        return berth_client_ask (self->bus, REQUEST_EXEC_SIGNAL, &ask, &how, self->arena, &exec, err);
+    }
+    return s_mend_sweep (ward, finding, &how, err);
+}
+
+//  Is that wanted? Asked once for all; where nobody can be asked, --yes says so.
+static int
+s_consent (const ward_t *ward, bool yes, berth_error_t *err)
+{
+    size_t count = 0;
+    for (size_t index = 0; index < ward->count; index++)
+        count += s_mendable (&ward->items [index]);
+    if (yes || count == 0)
+        return 0;
+    if (!isatty (STDIN_FILENO) || !isatty (STDERR_FILENO)) {
+        berth_error_set (err->remedy, sizeof err->remedy, "say --yes too");
+        return berth_fail (err, BERTH_INVALID, "nobody can be asked whether to mend %zu things", count);
+    }
+    for (size_t index = 0; index < ward->count; index++)
+        if (s_mendable (&ward->items [index]))
+            fprintf (stderr, "%s %s: %s\n", ward->items [index].kind, ward->items [index].id,
+                     ward->items [index].command ? ward->items [index].command : "");
+    fprintf (stderr, "do this? [y/N] ");
+    char answer [16] = "";
+    if (fgets (answer, sizeof answer, stdin) && (answer [0] == 'y' || answer [0] == 'Y'))
+        return 0;
+    return berth_fail (err, BERTH_CONFLICT, "nothing was done");
 }
 
 static void
@@ -168,7 +236,7 @@ s_fix (ward_t *ward)
     for (size_t index = 0; index < ward->count; index++) {
         doctor_finding_t *finding = &ward->items [index];
         berth_error_t err = { 0 };
-        int rc = finding->meant ? 1 : s_mend (ward, finding, &err);
+        int rc = s_mendable (finding) ? s_mend (ward, finding, &err) : 1;
         berth_put (doctor_finding, finding, fixed, rc == 0);
         if (rc < 0)
             finding->result = arena_printf (arena, "%s%s%s", err.text, err.cause [0] ? ": " : "",
@@ -225,6 +293,8 @@ doctor_command (invocation_t *self, berth_error_t *err)
     s_look_at_retained (ward, &stats);
     s_look_at_holds (ward, &info, &stats);
     s_look_at_rest (ward, &stats);
+    if (ask.fix && s_consent (ward, ask.yes, err))
+        return -1;
     if (ask.fix)
         s_fix (ward);
     size_t ill = 0;

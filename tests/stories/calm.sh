@@ -80,7 +80,9 @@ ends_with 1 berth doctor
 has "$output" 'bus bus is drained'
 has "$output" 'berth bus undrain'
 ends_with 19 berth lease release "$stuck"
-ends_with 1 berth doctor --fix
+ends_with 2 berth doctor --fix                  #  Nobody can be asked
+has "$output" '--yes'
+ends_with 1 berth doctor --fix --yes
 has "$output" 'left as it is: somebody wants it so'
 await 20 eval '[ "$(berth --json lease show "$stuck" | field state)" = released ]'
 lacks "$(berth doctor || true)" "$stuck"

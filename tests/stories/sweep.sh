@@ -69,7 +69,11 @@ ends_with 0 runs_in "$boxed"
 say "an operator who does not want to wait"
 lose_a_row odd
 sweep fault >/dev/null
-same 1 "$(sweep fault --now | field acted)"
+ends_with 1 berth doctor
+has "$output" "place fault:$lost is orphan"
+has "$output" 'berth provider sweep fault --now'
+ends_with 0 berth doctor --fix --yes
+has "$output" 'mended: its places were looked at, 1 were acted upon'
 await 10 eval '[ ! -e "$BERTH_STATE/places/$lost" ]'
 
 say "half a list, an empty one, one of another install's places: a lease's place is asked for by name before it is given up"
@@ -93,7 +97,11 @@ for _ in 1 2 3; do
     ends_with 27 berth provider sweep fault --now
 done
 ends_with 0 runs_in "$kept"
+ends_with 1 berth doctor
+has "$output" 'sweep fault is unreadable'
+has "$output" 'list failed, as it was told to'
 lists well
+ends_with 0 berth doctor --fix --yes
 same 0 "$(sweep fault | field failures)"
 
 say "a list that names another lease for a place that is held: it is held all the same"
