@@ -26,7 +26,7 @@ s_used (leases_t *self, const request_t *req, store_txn_t *txn, const lease_t *l
         return -1;
     int rc = walk_next_key (&walk, &key, err);
     walk_end (&walk);
-    if (rc <= 0) {
+    if (rc <= 0 && !PLANTED ("use-forgotten")) {
         *ret_mono_ms = req->mono_ms;
         return rc;
     }
@@ -180,7 +180,8 @@ s_look_at_due (leases_t *self, const request_t *req, store_txn_t *txn, effects_t
     lease_t *due = arena_array (req->arena, LEASES_TICK_MAX, lease_t);
     size_t count = 0;
     for (size_t index = 0; index < BERTH_COUNT (states); index++)
-        if (s_find_due (self, req, txn, states [index], due, &count, err))
+        if (!(states [index] == lease_state_RETAINED && PLANTED ("retained-for-ever"))
+            && s_find_due (self, req, txn, states [index], due, &count, err))
             return -1;
     if (count == LEASES_TICK_MAX)
         leases_due (self, req->mono_ms);
