@@ -147,6 +147,7 @@ BERTH_MESSAGE (shim_relay, SHIM_RELAY);
     F (T, U64,   uid,       "uid",       OPTIONAL, 0, "Host uid and gid to change to before argv; absent: the caller's.") \
     F (T, OBJ (shim_limits), limits, "limits", OPTIONAL, 0, "Walls in numbers.") \
     F (T, BOOL,  limits_required, "limitsRequired", OPTIONAL, 0, "Fail if memory and pids can't be limited by a cgroup.") \
+    F (T, BLOBS, wrap,      "wrap",      OPTIONAL, 80, "Stands before the argv of each exec, with the folder it is to run in between: that is started, in /. No terminals.") \
     F (T, OBJ (shim_relay), relay, "relay", OPTIONAL, 0, "The place is on another machine.")
 BERTH_MESSAGE (shim_open, SHIM_OPEN);
 

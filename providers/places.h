@@ -57,6 +57,7 @@ typedef struct places places_t;
 typedef struct {
     shim_open_t open;
     berth_bytes_t metadata;
+    const char *name;               //  What the provider calls the place; NULL: <provider>:<id>
 } places_plan_t;
 typedef int (places_plan_fn) (void *context, const place_open_t *ask, const place_t *place,
                               arena_t *arena, places_plan_t *plan, berth_error_t *err);

@@ -63,7 +63,7 @@ s_start (places_t *self, const place_open_t *ask, const places_how_t *how, place
         metadata = any_merge (metadata, opened.metadata, true, arena);
     answer.metadata = metadata;
     answer.provider_lease = opened.name
-        ? opened.name : arena_printf (arena, "%s:%s", places_provider (self), place->id);
+        ? opened.name : plan.name ? plan.name : arena_printf (arena, "%s:%s", places_provider (self), place->id);
     answer.shim = open->socket;
     answer.folder = open->folder;
     berth_put (place_opened, &answer, metadata, answer.metadata);

@@ -47,7 +47,9 @@ s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
     self->runtime = strdup (host->runtime);
     self->client = s_client ();
     self->program = s_find ("berth-shim-static");
-    ENSURE (self->runtime);
+    self->shim = s_find ("berth-shim");
+    self->init = strdup (host->init_path);
+    ENSURE (self->runtime && self->init);
     *ret_self = self;
     return 0;
 }
@@ -63,6 +65,8 @@ s_close (void **self_p)
     free (self->runtime);
     free (self->client);
     free (self->program);
+    free (self->shim);
+    free (self->init);
     self->magic = 0;
     free (self);
     *self_p = NULL;
@@ -113,6 +117,29 @@ s_kept_config (const place_t *place, arena_t *arena)
 
 //  ---- opening
 
+berth_blobs_t
+ssh_policy_env (const place_open_t *ask, arena_t *arena)
+{
+    words_t env = { .arena = arena };
+    berth_bytes_t policy = ask->policy ? ask->policy->env : berth_empty_map, name, value;
+    for (size_t at = 0; any_each (policy, &at, &name, &value);) {
+        const char *key = arena_text (arena, (const char *) name.data, name.size);
+        const char *text = any_text (policy, key, arena);
+        if (text)
+            words_set (&env, key, name.size, text);
+    }
+    return words_blobs (&env);
+}
+
+berth_bytes_t
+ssh_metadata (const ssh_config_t *config, uint64_t port, arena_t *arena)
+{
+    berth_bytes_t map = any_set_text (berth_empty_map, "host", config->host, arena);
+    map = any_set_number (map, "port", port, arena);
+    map = any_set_text (map, "username", config->username, arena);
+    return any_set_text (map, "remoteWorkspacePath", config->path, arena);
+}
+
 typedef struct {
     ssh_t *ssh;
     int64_t deadline_ms;
@@ -132,26 +159,16 @@ s_plan (void *context, const place_open_t *ask, const place_t *place, arena_t *a
     int64_t left = self->deadline_ms - berth_mono_ms () - MARGIN_MS;
     berth_put (shim_relay, relay, connect_ms, (uint64_t) (left > 1 ? left : 1));
     shim_open_t *open = &plan->open;
-    words_t none = { .arena = arena }, env = { .arena = arena };
-    berth_bytes_t policy = ask->policy ? ask->policy->env : berth_empty_map, name, value;
-    for (size_t at = 0; any_each (policy, &at, &name, &value);) {
-        const char *key = arena_text (arena, (const char *) name.data, name.size);
-        const char *text = any_text (policy, key, arena);
-        if (text)
-            words_set (&env, key, name.size, text);
-    }
+    words_t none = { .arena = arena };
     open->argv = words_blobs (&none);
     open->env = words_blobs (&none);
-    open->exec_env = words_blobs (&env);
+    open->exec_env = ssh_policy_env (ask, arena);
     open->cwd = words_bytes (config.path);
     berth_put (shim_open, open, pid_namespace, false);
     berth_put (shim_open, open, relay, relay);
     s_keep_config (place, ask->config, arena);
-    //  Paperclip's words for it; where its folder is, is told by the machine itself
-    berth_bytes_t metadata = any_set_text (berth_empty_map, "host", config.host, arena);
-    metadata = any_set_number (metadata, "port", port, arena);
-    metadata = any_set_text (metadata, "username", config.username, arena);
-    plan->metadata = any_set_text (metadata, "remoteWorkspacePath", config.path, arena);
+    //  Where its folder is, is told by the machine itself
+    plan->metadata = ssh_metadata (&config, port, arena);
     return 0;
 }
 
@@ -167,7 +184,14 @@ ssh_acquire (ssh_t *self, const place_open_t *ask, int64_t deadline_ms, arena_t 
 {
     plan_t plan = { self, deadline_ms };
     places_how_t how = s_how (&plan);
-    return places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, err);
+    berth_error_t why = { 0 };
+    if (places_acquire (self->owner.places, ask, &how, deadline_ms, arena, ret_place, &why) == 0)
+        return 0;
+    if (why.code == BERTH_UNSUPPORTED && self->shim)
+        return ssh_plain_acquire (self, ask, &why, deadline_ms, arena, ret_place, err);
+    if (err)
+        *err = why;
+    return -1;
 }
 
 static int
@@ -256,6 +280,10 @@ s_release (ssh_t *self, const place_close_t *ask, const char *id, int64_t deadli
         return 0;
     if (torn)
         places_at (self->owner.places, id, arena, &place);
+    bool plain = !torn && ssh_is_plain (&place, arena);
+    if (plain && !ask->keep_files && !place.record.closed
+        && ssh_plain_remove (&place, deadline_ms, arena, err))
+        return -1;
     //  A third of the time for the relay: it may hang, as a connection may.
     int64_t now = berth_mono_ms (), soon = now + (deadline_ms > now ? (deadline_ms - now) / 3 : 0);
     berth_error_t why = { 0 };
@@ -264,7 +292,9 @@ s_release (ssh_t *self, const place_close_t *ask, const char *id, int64_t deadli
             *err = why;
         return -1;
     }
-    if (s_go_there (self, &place, ask->config, true, ask->keep_files, deadline_ms, arena, err))
+    if (plain)                                  //  Its master ended with it
+        (void) unlink (ssh_control (self, &place, arena));
+    if (!plain && s_go_there (self, &place, ask->config, true, ask->keep_files, deadline_ms, arena, err))
         return -1;
     if (!ask->keep_files)
         return places_remove (self->owner.places, &place, err);

@@ -29,6 +29,7 @@ typedef struct {
     unsigned magic;
     char *runtime;
     char *client;                   //  The machine's ssh; NULL: there is none
+    char *shim, *init;              //  Here
     char *program;                  //  What is copied to the remote machine; NULL: not installed
 } ssh_t;
 
@@ -55,12 +56,27 @@ int ssh_give_back (void *self, const place_return_t *ask, provider_progress_fn *
                    void *context, int64_t deadline_ms, arena_t *arena,
                    workspace_returned_t *ret_returned, berth_error_t *err);
 
+//  ---- ssh_plain.c: where berth-shim cannot run; `why` says why
+
+int ssh_plain_acquire (ssh_t *self, const place_open_t *ask, const berth_error_t *why,
+                       int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
+                       berth_error_t *err);
+bool ssh_is_plain (const place_t *place, arena_t *arena);
+int ssh_plain_remove (const place_t *place, int64_t deadline_ms, arena_t *arena, berth_error_t *err);
+
+//  Of ssh's master connection; in arena.
+const char *ssh_control (const ssh_t *self, const place_t *place, arena_t *arena);
+
 //  ---- ssh_probe.c
 
 int ssh_probe (void *self, const place_probe_t *ask, int64_t deadline_ms, arena_t *arena,
                probe_result_t *ret_result, berth_error_t *err);
 
 //  ---- ssh.c
+
+//  NAME=value of the environment's policy; Paperclip's words for the machine.
+berth_blobs_t ssh_policy_env (const place_open_t *ask, arena_t *arena);
+berth_bytes_t ssh_metadata (const ssh_config_t *config, uint64_t port, arena_t *arena);
 
 int ssh_acquire (ssh_t *self, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
                  place_opened_t *ret_place, berth_error_t *err);

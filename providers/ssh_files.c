@@ -203,6 +203,14 @@ s_progress (void *context, const tree_progress_t *done)
     return self->progress (self->context, &report);
 }
 
+static int
+s_crosses (const place_t *place, arena_t *arena, berth_error_t *err)
+{
+    return ssh_is_plain (place, arena)
+        ? berth_fail (err, BERTH_UNSUPPORTED,
+                      "no files cross to a machine where berth-shim cannot run") : 0;
+}
+
 //  ---- out
 
 static int
@@ -271,7 +279,7 @@ ssh_realize (void *object, const place_realize_t *ask, provider_progress_fn *pro
     if (places_claim (self->owner.places, id, deadline_ms, err))
         return -1;
     int rc = places_find (self->owner.places, id, arena, &place, err)
-        || s_put (self, ask, &place, &journey, deadline_ms, arena, ret_realized, err) ? -1 : 0;
+        || s_crosses (&place, arena, err) || s_put (self, ask, &place, &journey, deadline_ms, arena, ret_realized, err) ? -1 : 0;
     places_yield (self->owner.places, id);
     return rc;
 }
@@ -355,7 +363,8 @@ ssh_give_back (void *object, const place_return_t *ask, provider_progress_fn *pr
     place_t place;
     if (places_claim (self->owner.places, id, deadline_ms, err))
         return -1;
-    int rc = places_find (self->owner.places, id, arena, &place, err);
+    int rc = places_find (self->owner.places, id, arena, &place, err)
+        || s_crosses (&place, arena, err) ? -1 : 0;
     if (rc == 0 && access (arena_printf (arena, "%s/snapshot", place.folder), F_OK))
         rc = berth_fail (err, BERTH_CONFLICT, "nothing was realized into this place");
     bool woken = false;

@@ -77,12 +77,18 @@ s_env (arena_t *arena)
     return words_blobs (&env);
 }
 
+const char *
+ssh_control (const ssh_t *self, const place_t *place, arena_t *arena)
+{
+    //  The end of an id is random
+    return arena_printf (arena, "%s/p/%s.m", self->runtime, place->id + 24);
+}
+
 int
 ssh_plan (ssh_t *self, const ssh_config_t *config, uint64_t port, const place_t *place,
           arena_t *arena, shim_relay_t *ret_relay, berth_error_t *err)
 {
-    //  The end of an id is random
-    const char *control = arena_printf (arena, "%s/p/%s.m", self->runtime, place->id + 24);
+    const char *control = ssh_control (self, place, arena);
     if (strlen (control) > CONTROL_MAX) {
         berth_error_set (err->remedy, sizeof err->remedy, "give berthd a shorter runtime directory");
         return berth_fail (err, BERTH_PROVIDER_ERROR,

@@ -77,8 +77,12 @@ ssh_probe (void *object, const place_probe_t *ask, int64_t deadline_ms, arena_t 
             why = left;
         ran = -1;
     }
+    const char *plain = any_text (place.metadata, "plainReason", arena);
     *ret_result = ran
         ? s_failed (ask, details, &why, arena)
+        : plain
+        ? s_answer (ask, true, arena_printf (arena, "Commands run by plain ssh (%s): %s.", plain,
+                                             any_text (place.metadata, "notPromised", arena)), details)
         : s_answer (ask, true, arena_printf (arena, "Connected to %s@%s and ran a command in %s.",
                                              config.username, config.host, config.path), details);
     return 0;

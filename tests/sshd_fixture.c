@@ -21,9 +21,11 @@
 static const char SSHD [] = "/usr/sbin/sshd";
 
 bool
-sshd_is_there (void)
+sshd_is_there (const char **ret_why)
 {
-    return access (SSHD, X_OK) == 0;
+    *ret_why = access (SSHD, X_OK) ? "no sshd is installed"
+             : !getpwuid (geteuid ()) ? "this user has no account" : NULL;
+    return !*ret_why;
 }
 
 static int

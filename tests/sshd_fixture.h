@@ -17,8 +17,9 @@ typedef struct {
     int pid;
 } sshd_t;
 
-//  Is there an sshd here? Where not, the test says so and skips.
-bool sshd_is_there (void);
+//  Is there an sshd here, and has this user an account, without which ssh does nothing? If not,
+//  *ret_why says it: the test says so, and skips.
+bool sshd_is_there (const char **ret_why);
 
 //  Starts one, with lines of its own for its config ("": none), and waits until it listens.
 void sshd_open (sshd_t *self, const char *lines);

@@ -236,13 +236,77 @@ s_a_full_disk_there (void **state)
     assert_int_equal (umount2 (disk, MNT_DETACH), 0);
 }
 
+//  berth-shim cannot run there (a folder that executes nothing, as another architecture): commands run
+//  by plain ssh, and it is said what that cannot promise.
+static void
+s_plain_where_nothing_of_ours_runs (void **state)
+{
+    yard_t *yard = *state;
+    house_t *house = &yard->house;
+    if (geteuid ()) {
+        print_message ("a folder that executes nothing can be mounted by root only\n");
+        skip ();
+    }
+    const char *disk = fixture_path (house->arena, yard->sshd.folder, "disk");
+    assert_int_equal (mkdir (disk, 0700), 0);
+    assert_int_equal (mount ("tmpfs", disk, "tmpfs", MS_NOEXEC, "size=16m"), 0);
+    house->config = sshd_config (&yard->sshd, arena_printf (house->arena,
+                                 "\"remoteWorkspacePath\":\"%s\"", disk));
+    place_open_t ask = house_ask (house, NULL);
+    environment_policy_t policy = {
+        .env = any_set_text (berth_empty_map, "POLICY", "it's $HOME", house->arena)
+    };
+    berth_put (environment_policy, &policy, env, policy.env);
+    ask.policy = &policy;
+    place_opened_t place = house_acquire (house, &ask);
+    assert_non_null (strstr (any_text (place.metadata, "plainReason", house->arena), "Linux on"));
+    assert_non_null (any_text (place.metadata, "notPromised", house->arena));
+    const char *cwd = any_text (place.metadata, "remoteCwd", house->arena);
+    assert_string_equal (house_text (house, &place, "pwd; echo \"$POLICY\""),
+                         arena_printf (house->arena, "%s\nit's $HOME\n", cwd));
+    ear_t ear = yard_listen (yard, &place);
+    shim_message_t start = { 0 }, write = { 0 };
+    berth_put (shim_message, &start, stdin_open, true);
+    const char *exec = yard_start (yard, &ear, &start, "read line; echo got $line; cat >&2; exit 5");
+    (void) yard_hear (&ear, shim_op_STARTED, exec);
+    berth_put (shim_message, &write, data, BYTES_OF ("one\ntwo\n"));
+    berth_put (shim_message, &write, eof, true);
+    yard_send (&ear, &write, shim_op_WRITE, exec);
+    assert_int_equal (yard_hear (&ear, shim_op_ENDED, exec).exit_code, 5);
+    assert_string_equal (yard_output (yard, exec, SPOOL_STDOUT), "got one\n");
+    assert_string_equal (yard_output (yard, exec, SPOOL_STDERR), "two\n");
+    start = (shim_message_t) { 0 };
+    berth_put (shim_message, &start, tty, true);
+    exec = yard_start (yard, &ear, &start, "true");
+    assert_non_null (strstr (yard_hear (&ear, shim_op_REFUSED, exec).error, "no terminals"));
+    place_realize_t realize = {
+        .lease = ask.lease, .provider_lease = place.provider_lease, .source = BYTES_OF ("/usr/bin")
+    };
+    place_realized_t realized = { 0 };
+    berth_error_t err = { 0 };
+    assert_fails (house->provider->realize (house->self, &realize, NULL, NULL, soon (5000),
+                                            house->arena, &realized, &err), err, BERTH_UNSUPPORTED);
+    shim_link_destroy (&ear.link);
+    assert_int_equal (access (cwd, F_OK), 0);
+    house_release (house, &ask, &place);
+    assert_int_equal (access (cwd, F_OK), -1);
+    probe_result_t result = { 0 };
+    place_probe_t probe = { .driver = "ssh", .config = ask.config };
+    assert_ok (house->provider->probe (house->self, &probe, soon (30000), house->arena, &result,
+                                       &err), err);
+    assert_true (result.ok);
+    assert_non_null (strstr (result.summary, "plain ssh"));
+    assert_int_equal (umount2 (disk, MNT_DETACH), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, yard_setup, yard_teardown)
 
 int
 main (int argc, char **argv)
 {
-    if (!sshd_is_there ()) {
-        printf ("SKIP: no sshd is installed\n");
+    const char *why;
+    if (!sshd_is_there (&why)) {
+        printf ("SKIP: %s\n", why);
         return 77;
     }
     //  What is mounted here goes with us.
@@ -253,7 +317,8 @@ main (int argc, char **argv)
     const struct CMUnitTest tests [] = {
         TEST (s_probe_tells), TEST (s_refusals_are_typed), TEST (s_a_host_that_hangs),
         TEST (s_a_place_is_a_folder_there), TEST (s_the_program_is_copied_once),
-        TEST (s_noise_at_login), TEST (s_files_of_a_kept_place), TEST (s_a_full_disk_there)
+        TEST (s_noise_at_login), TEST (s_files_of_a_kept_place), TEST (s_a_full_disk_there),
+        TEST (s_plain_where_nothing_of_ours_runs)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

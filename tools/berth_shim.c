@@ -3,6 +3,7 @@
 //  Started by the spawner only, with a control socket as descriptor 3. It stays outside of the
 //  place's cgroup and outlives berthd. Read on in shim_open.c, then shim_loop.c.
 
+#include "shim_plain.h"
 #include "shim_state.h"
 
 #include <fcntl.h>
@@ -58,6 +59,8 @@ int
 main (int argc, char **argv)
 {
     static shim_t shim;
+    if (argc > 1 && strcmp (argv [1], "--plain") == 0)
+        return shim_plain (argc, argv);
     if (argc != 2 || fcntl (CONTROL, F_SETFD, FD_CLOEXEC)) {
         fprintf (stderr, "berth-shim: started by berthd only\n");
         return 2;

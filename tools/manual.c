@@ -258,6 +258,9 @@ s_shim (FILE *out)
                     "starts and watches the commands in it, keeps their output on disk and records how they ended. "
                     "It outlives a restart of `berthd`, which finds it by its socket in the runtime directory; it "
                     "ends when its place is closed. Do not kill one: its commands end with it, as provider_lost.");
+    roff_text (out, "Of a place on another machine (driver ssh) it is a relay: the commands, and a `berth-shim` for "
+                    "them, are there. What runs there is `berth-shim-static`, which it copies to "
+                    "`.berth/bin` in the environment's folder when it is missing.");
     roff_text (out, "`berth-init` is process 1 inside a place with walls. It starts what the shim tells it on the "
                     "descriptors that the shim hands in, and takes away what has ended.");
     roff_section (out, "files");

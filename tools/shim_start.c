@@ -99,9 +99,12 @@ s_cwd (shim_t *self, const shim_message_t *ask)
 static int
 s_make_blob (shim_t *self, const shim_message_t *ask)
 {
-    const berth_blobs_t *defaults = &self->open.exec_env;
+    static const berth_bytes_t top = { (const uint8_t *) "/", 1 };
+    const berth_blobs_t *defaults = &self->open.exec_env, *wrap = &self->open.wrap;
     berth_bytes_t cwd = s_cwd (self, ask);
-    size_t room = sizeof (init_blob_t) + cwd.size + 1;
+    size_t room = sizeof (init_blob_t) + 2 * (cwd.size + 1) + 1;
+    for (size_t index = 0; index < wrap->count; index++)
+        room += wrap->items [index].size + 1;
     for (size_t index = 0; index < ask->argv.count; index++)
         room += ask->argv.items [index].size + 1;
     for (size_t index = 0; index < ask->env.count; index++)
@@ -116,7 +119,13 @@ s_make_blob (shim_t *self, const shim_message_t *ask)
     }
     blob_t blob = { .text = arena_take (self->scratch, room), .size = sizeof (init_blob_t) };
     init_blob_t head = { .argc = (uint32_t) ask->argv.count };
-    s_add (&blob, cwd);
+    s_add (&blob, wrap->count ? top : cwd);
+    for (size_t index = 0; index < wrap->count; index++)
+        s_add (&blob, wrap->items [index]);
+    if (wrap->count) {
+        s_add (&blob, cwd);
+        head.argc += (uint32_t) wrap->count + 1;
+    }
     for (size_t index = 0; index < ask->argv.count; index++)
         s_add (&blob, ask->argv.items [index]);
     for (size_t index = 0; index < defaults->count; index++)
@@ -225,6 +234,10 @@ shim_child_start (shim_t *self, peer_t *peer, const shim_message_t *ask)
     const char *wrong = s_wrong (ask);
     if (wrong) {
         shim_refuse (self, peer, ask->exec, "invalid_request: %s", wrong);
+        return;
+    }
+    if (self->open.wrap.count && berth_has (shim_message, ask, tty) && ask->tty) {
+        shim_refuse (self, peer, ask->exec, "unsupported: there are no terminals in this place");
         return;
     }
     const char *folder = s_text (self, ask->spool);

@@ -37,7 +37,7 @@ same "$(installed "$here/stage/opt/berth")" "$(installed "$prefix")" "files by D
 same opt "$(ls -A "$here/stage")" "beside the prefix"
 same '' "$(grep -rlF -e "$BERTH_SOURCE" -e "$here" "$prefix" --include='*.pc' --include='*.cmake' || true)" \
     "text files that name this tree"
-for file in bin/berth bin/berthd libexec/berth/berth-shim libexec/berth/berth-init lib/libberth.so \
+for file in bin/berth bin/berthd libexec/berth/berth-shim libexec/berth/berth-init libexec/berth/berth-shim-static lib/libberth.so \
     lib/libberth.a include/berth/client.h lib/pkgconfig/berth.pc lib/cmake/berth/berth-config.cmake \
     share/bash-completion/completions/berth share/zsh/site-functions/_berth; do
     [ -e "$prefix/$file" ] || story_fail "$file is not there"
