@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "page.h"
+#include "plant.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -207,6 +208,24 @@ typedef struct {
     shim_message_t message;
 } told_t;
 
+//  Who asks with an old generation, or about an exec of a place that the lease has no more.
+static int
+s_fence (const request_t *req, store_txn_t *txn, const exec_t *row, const uint64_t *generation,
+         berth_error_t *err)
+{
+    lease_t lease;
+    berth_error_t gone = { 0 };
+    uint64_t now = row->generation;
+    if (lease_get (txn, req->arena, row->lease, &lease, &gone) == 0 && lease.generation > now)
+        now = lease.generation;
+    uint64_t held = generation && *generation < row->generation ? *generation : row->generation;
+    if (held >= now || PLANTED ("stale-exec"))
+        return 0;
+    berth_error_set (err->lease_id, sizeof err->lease_id, "%s", row->lease);
+    return berth_fail (err, BERTH_FENCED, "exec %s: lease %s has generation %llu now, not %llu",
+                       row->id, row->lease, (unsigned long long) now, (unsigned long long) held);
+}
+
 static told_t *
 s_tell (const request_t *req, store_txn_t *txn, const char *id, const char *company,
         const uint64_t *generation, shim_op_t op, berth_error_t *err)
@@ -215,10 +234,8 @@ s_tell (const request_t *req, store_txn_t *txn, const char *id, const char *comp
     exec_t *row = &told->row;
     if (s_get_row (req, txn, id, company, row, err) || s_driver_check (req, txn, row, err))
         return NULL;
-    if (generation && *generation < row->generation)
-        return (void) berth_fail (err, BERTH_FENCED, "exec %s is of generation %llu, not %llu",
-                                  row->id, (unsigned long long) row->generation,
-                                  (unsigned long long) *generation), NULL;
+    if (s_fence (req, txn, row, generation, err))
+        return NULL;
     if (row->state == exec_state_ENDED)
         return (void) berth_fail (err, BERTH_CONFLICT, "exec %s has ended", row->id), NULL;
     berth_put (shim_message, &told->message, op, op);
@@ -273,7 +290,9 @@ static int
 s_resize (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     const exec_resize_t *ask = req->body;
-    told_t *told = s_tell (req, txn, ask->id, ask->company, NULL, shim_op_RESIZE, err);
+    told_t *told = s_tell (req, txn, ask->id, ask->company,
+                           berth_has (exec_resize, ask, generation) ? &ask->generation : NULL,
+                           shim_op_RESIZE, err);
     if (!told)
         return -1;
     if (!told->row.tty)

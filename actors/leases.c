@@ -26,6 +26,8 @@ lease_details (const lease_t *lease, bool ended, arena_t *arena)
             .provider = lease->provider, .workspace = lease->workspace, .issue = lease->issue,
             .reused = lease->reused,
         };
+        if (lease->adopted)
+            berth_put (lease_details, &details, adopted, true);
         return berth_pack (&lease_details_schema, &details, arena);
     }
     const char *cleanup = berth_enum_text (&cleanup_status_enum, (int) lease->cleanup);
@@ -163,7 +165,7 @@ s_update_metadata (void *me, const request_t *req, store_txn_t *txn, effects_t *
 {
     const lease_metadata_t *ask = req->body;
     lease_t lease;
-    if (lease_find (req, txn, ask->id, ask->company, 0, &lease, err))
+    if (lease_find (req, txn, ask->id, ask->company, ask->generation, &lease, err))
         return -1;
     if (ask->if_updated_at && ask->if_updated_at != lease.updated_at)
         return berth_fail (err, BERTH_CONFLICT, "lease '%s' was changed at %lld", ask->id,
@@ -254,6 +256,10 @@ s_done (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
         return leases_reused (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "home") == 0)
         return leases_came_home (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, LEASE_STEP_ADOPT) == 0)
+        return leases_adopted (self, req, done, &lease, txn, fx, err);
+    if (strcmp (done->step, LEASE_STEP_AGAIN) == 0)
+        return leases_taken_up (self, req, done, &lease, txn, fx, err);
     if (strcmp (done->step, "destroy") == 0)
         return leases_destroyed (self, req, done, &lease, txn, err);
     return leases_closed (self, req, done, &lease, txn, fx, err);
@@ -267,6 +273,9 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_LIST] = leases_list,
     [REQUEST_LEASE_RENEW] = leases_renew,
     [REQUEST_LEASE_RELEASE] = leases_release,
+    [REQUEST_LEASE_RESUME] = leases_resume,
+    [REQUEST_LEASE_DESTROY] = leases_end,
+    [REQUEST_LEASE_ADOPT] = leases_adopt,
     [REQUEST_LEASE_RELEASE_FOR_RUN] = leases_release_for_run,
     [REQUEST_BUS_DRAIN] = leases_drain,
     [REQUEST_BUS_UNDRAIN] = leases_undrain,

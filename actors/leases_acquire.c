@@ -129,9 +129,9 @@ s_metadata (const lease_acquire_t *ask, const environment_t *env, berth_bytes_t 
     return any_set_text (metadata, "executionWorkspaceMode", ask->mode, arena);
 }
 
-//  What the provider said of the place, into the row. Its metadata wins over config keys.
-static void
-s_take_place (leases_t *self, const request_t *req, lease_t *lease, const place_opened_t *place)
+void
+lease_take_place (leases_t *self, const request_t *req, lease_t *lease,
+                  const place_opened_t *place)
 {
     arena_t *arena = req->arena;
     lease->place = place_state_OPEN;
@@ -171,6 +171,30 @@ s_earlier (const request_t *req, store_txn_t *txn, const lease_acquire_t *ask, l
 }
 
 int
+leases_draft (leases_t *self, const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
+              const provider_t **ret_provider, lease_t *ret_lease, berth_error_t *err)
+{
+    environment_t env;
+    if (s_environment (self, req, txn, ask, &env, ret_provider, err)
+        || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err)
+        || leases_admit (self, req, txn, (*ret_provider)->name, env.id, err)
+        || lease_room (req, txn, ask->company, err))
+        return -1;
+    const provider_t *provider = *ret_provider;
+    *ret_lease = (lease_t) {
+        .id = id_new (req), .company = ask->company, .env = env.id, .workspace = ask->workspace,
+        .issue = ask->issue, .run = ask->run, .agent = ask->agent, .adapter = ask->adapter,
+        .status = lease_status_ACTIVE, .state = lease_state_PENDING,
+        .policy = lease_policy_of (ask, &env, provider), .provider = provider->name, .acquired_at = req->now_ms, .last_used_at = req->now_ms,
+        .created_at = req->now_ms, .driver = berth_enum_text (&environment_driver_enum,
+                                                              (int) env.driver),
+        .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
+        .metadata = s_metadata (ask, &env, env.config, req->arena), .bind = ask->bind,
+    };
+    return store_admit (txn, err) || s_grant (ask, env.policy, ret_lease, err) ? -1 : 0;
+}
+
+int
 leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     leases_t *self = me;
@@ -187,25 +211,13 @@ leases_acquire (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         effects_wait (fx, req, lease_subject (req->arena, earlier.id, "active"));
         return leases_queue_tell (req, txn, fx, &earlier, err);
     }
-    environment_t env;
     const provider_t *provider;
-    if (lease_may_bind (req, ask, err) || s_environment (self, req, txn, ask, &env, &provider, err)
-        || driver_check (req, berth_enum_text (&environment_driver_enum, (int) env.driver), err)
-        || leases_admit (self, req, txn, provider->name, env.id, err)
-        || lease_room (req, txn, ask->company, err))
+    lease_t lease;
+    if (lease_may_bind (req, ask, err)
+        || leases_draft (self, req, txn, ask, &provider, &lease, err))
         return -1;
-    lease_t lease = {
-        .id = id_new (req), .company = ask->company, .env = env.id, .workspace = ask->workspace,
-        .issue = ask->issue, .run = ask->run, .agent = ask->agent, .adapter = ask->adapter,
-        .status = lease_status_ACTIVE, .state = lease_state_PENDING,
-        .policy = lease_policy_of (ask, &env, provider), .provider = provider->name, .acquired_at = req->now_ms, .last_used_at = req->now_ms,
-        .created_at = req->now_ms, .driver = berth_enum_text (&environment_driver_enum,
-                                                              (int) env.driver),
-        .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
-        .metadata = s_metadata (ask, &env, env.config, req->arena), .bind = ask->bind,
-    };
     int queued = leases_exclusive (req, txn, &lease, err);
-    if (queued < 0 || store_admit (txn, err) || s_grant (ask, env.policy, &lease, err))
+    if (queued < 0)
         return -1;
     lease.generation = store_next_generation (txn);
     bool waits = !berth_has (lease_acquire, ask, wait) || ask->wait;
@@ -241,7 +253,7 @@ leases_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t 
         if (provider->foresee
             && provider->foresee (&open, id_new (req), req->arena, &place, err))
             return -1;
-        s_take_place (self, req, lease, &place);
+        lease_take_place (self, req, lease, &place);
         lease->place = place_state_ABSENT;
         lease->state = lease_state_ACTIVE;
         lease_begun (self, req, lease);
@@ -332,7 +344,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
     if (lease->place != place_state_OPENING)
         return done->ok ? s_opened_late (self, req, lease, &place, txn, fx, err) : 0;
     if (done->ok)
-        s_take_place (self, req, lease, &place);
+        lease_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
 
@@ -417,24 +429,28 @@ leases_place_done (leases_t *self, const request_t *req, const step_done_t *done
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
     if (done->ok)
-        s_take_place (self, req, lease, &place);
+        lease_take_place (self, req, lease, &place);
     else
         lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_ABSENT;
+    const char *again = lease_subject (req->arena, lease->id, "resumed");
     if (lease->state != lease_state_ACTIVE) {
         if (lease_put (txn, req->arena, lease, err))
             return -1;
         leases_send_close (req, fx, lease);
         (void) berth_fail (&why, BERTH_CONFLICT, "lease '%s' was released", lease->id);
         effects_settle_error (fx, req->arena, subject, &why);
+        effects_settle_error (fx, req->arena, again, &why);
         return 0;
     }
     if (done->ok ? lease_save (self, req, txn, lease, ACTION_LEASE_PLACE_OPENED, err)
                  : lease_put (txn, req->arena, lease, err))
         return -1;
-    if (done->ok)
-        effects_settle (fx, req->arena, subject, &lease_schema, lease);
-    else
-        effects_settle_error (fx, req->arena, subject, &why);
+    const char *const subjects [] = { subject, again };
+    for (size_t index = 0; index < BERTH_COUNT (subjects); index++)
+        if (done->ok)
+            effects_settle (fx, req->arena, subjects [index], &lease_schema, lease);
+        else
+            effects_settle_error (fx, req->arena, subjects [index], &why);
     return 0;
 }
 
@@ -449,7 +465,7 @@ leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, l
         place_opened_t place = { 0 };
         if (berth_unpack_own (&place_opened_schema, done->result, req->arena, &place, err))
             return -1;
-        s_take_place (self, req, lease, &place);
+        lease_take_place (self, req, lease, &place);
         return lease_put (txn, req->arena, lease, err);
     }
     berth_error_t why;
@@ -544,12 +560,18 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
         return leases_release (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE_FOR_RUN)
         return leases_release_for_run (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_LEASE_RESUME)
+        return leases_resume (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_LEASE_DESTROY)
+        return leases_end (me, req, txn, fx, err);
     char id [BERTH_ID_SIZE];
     snprintf (id, sizeof id, "%s", req->subject);
     lease_t lease;
     if (lease_find (req, txn, id, NULL, 0, &lease, err))
         return -1;
     //  It was refused and nothing was opened: the same key may try again.
+    if (lease.state == lease_state_FAILED && lease.adopted)
+        return leases_adopt (me, req, txn, fx, err);
     if (lease.state == lease_state_FAILED && !lease.provider_lease)
         return leases_acquire (me, req, txn, fx, err);
     if (lease_is_bound_to (req->subject) && !lease_settled (lease.state)) {

@@ -84,6 +84,12 @@ int leases_place_done (leases_t *self, const request_t *req, const step_done_t *
                        lease_t *lease, store_txn_t *txn, effects_t *fx, berth_error_t *err);
 int leases_resumed (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                     store_txn_t *txn, effects_t *fx, berth_error_t *err);
+//  A lease as its asker wants it: looked up, admitted and granted, neither numbered nor written.
+int leases_draft (leases_t *self, const request_t *req, store_txn_t *txn, const lease_acquire_t *ask,
+                  const provider_t **ret_provider, lease_t *ret_lease, berth_error_t *err);
+//  What the provider said of the place, into the row. Its metadata wins over config keys.
+void lease_take_place (leases_t *self, const request_t *req, lease_t *lease,
+                       const place_opened_t *place);
 //  Answers all who wait for the lease's place to be open: it will not be.
 void leases_settle_refused (const request_t *req, effects_t *fx, const lease_t *lease,
                             berth_error_t *why);
@@ -154,6 +160,15 @@ int leases_queue_position (store_txn_t *txn, lease_t *lease, berth_error_t *err)
 //  Tells a request that streams how far its lease is.
 int leases_queue_tell (const request_t *req, store_txn_t *txn, effects_t *fx, const lease_t *lease,
                        berth_error_t *err);
+
+//  ---- leases_adopt.c
+#define LEASE_STEP_ADOPT "adopt"            //  A place that was there before its lease
+#define LEASE_STEP_AGAIN "again"            //  lease.resume
+handler_fn leases_adopt, leases_resume, leases_end;
+int leases_adopted (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                    store_txn_t *txn, effects_t *fx, berth_error_t *err);
+int leases_taken_up (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
+                     store_txn_t *txn, effects_t *fx, berth_error_t *err);
 
 //  ---- leases_hold.c
 handler_fn leases_drain, leases_undrain, leases_pause, leases_unpause;

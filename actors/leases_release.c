@@ -56,7 +56,7 @@ leases_send_extra (const request_t *req, effects_t *fx, const lease_t *lease, co
 static const char *
 s_target (const lease_t *lease, const char *status)
 {
-    bool retain = lease->policy == lease_policy_RETAIN_ON_FAILURE && strcmp (status, "failed") == 0
+    bool retain = !lease->destroy && lease->policy == lease_policy_RETAIN_ON_FAILURE && strcmp (status, "failed") == 0
                && strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
     return retain ? "retained" : status;
 }
@@ -388,7 +388,7 @@ leases_give_back (leases_t *self, const request_t *req, store_txn_t *txn, effect
         lease.place = place_state_OPEN;
         berth_put (lease, &lease, returned, true);
     }
-    berth_put (lease, &lease, destroy, true);
+    lease.scope = (berth_bytes_t) { NULL, 0 };      //  Its place is for nobody else
     return leases_begin_release (self, req, txn, fx, &lease, "released", failure, err);
 }
 

@@ -141,7 +141,7 @@ lease_is_left (const request_t *req, store_txn_t *txn, const lease_t *lease)
 const char *
 lease_opening_step (const lease_t *lease)
 {
-    return lease->reused ? "reuse" : "open";
+    return lease->adopted ? LEASE_STEP_ADOPT : lease->reused ? "reuse" : "open";
 }
 
 //  Kept places that may serve this lease, last used first.

@@ -23,7 +23,7 @@ s_find (const request_t *req, store_txn_t *txn, const workspace_return_t *ask, l
         || company_check (ask->company, ret_lease->company, "lease", ask->lease, err))
         return -1;
     berth_error_set (err->lease_id, sizeof err->lease_id, "%s", ask->lease);
-    if (berth_has (workspace_return, ask, generation) && ask->generation != ret_lease->generation)
+    if (berth_has (workspace_return, ask, generation) && ask->generation < ret_lease->generation)
         return berth_fail (err, BERTH_FENCED,
                            "generation %llu of lease '%s' is not the current one",
                            (unsigned long long) ask->generation, ask->lease);

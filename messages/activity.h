@@ -23,6 +23,8 @@
     X (LEASE_CLEANUP_PENDING, "environment.lease_cleanup_pending", "environment_lease") \
     X (LEASE_ABANDONED,      "environment.lease_abandoned", "environment_lease") \
     X (LEASE_METADATA_UPDATED, "environment.lease_metadata_updated", "environment_lease") \
+    X (LEASE_RESUMED,        "environment.lease_resumed",  "environment_lease") \
+    X (LEASE_PLACE_LOST,     "environment.lease_place_lost", "environment_lease") \
     X (LEASE_PLACE_OPENED,   "environment.lease_place_opened", "environment_lease") \
     X (LEASE_PLACE_DESTROYED, "environment.lease_place_destroyed", "environment_lease") \
     X (PLACE_ORPHAN_DESTROYED, "environment.orphan_destroyed", "environment_lease") \
@@ -87,7 +89,8 @@ BERTH_MESSAGE (activity, ACTIVITY);
     F (T, STR,   provider,  "provider",  NULLABLE, 128, "Who opened the place.") \
     F (T, ID,    workspace, "executionWorkspaceId", NULLABLE, 36, "For which workspace.") \
     F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.") \
-    F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "Whose place it took up.")
+    F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "Whose place it took up.") \
+    F (T, BOOL,  adopted,   "adopted",   OPTIONAL, 0, "Its place was there before it.")
 BERTH_MESSAGE (lease_details, LEASE_DETAILS);
 
 #define LEASE_EXPIRING_DETAILS(F, T) \

@@ -157,6 +157,7 @@ BERTH_MESSAGE (exec_signal, EXEC_SIGNAL);
 #define EXEC_RESIZE(F, T) \
     F (T, ID,    id,        "execId",    REQUIRED, 36, "An exec with a tty.") \
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
     F (T, U64,   cols,      "cols",      REQUIRED | POSITIVE, 10000, "Columns.") \
     F (T, U64,   rows,      "rows",      REQUIRED | POSITIVE, 10000, "Rows.")
 BERTH_MESSAGE (exec_resize, EXEC_RESIZE);

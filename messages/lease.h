@@ -99,6 +99,7 @@ BERTH_ENUM (place_state, PLACE_STATE);
     F (T, ID,    reused,    "reusedLeaseId", OPTIONAL, 36, "The lease whose place it took up.") \
     F (T, ID,    taken_by,  "takenByLeaseId", OPTIONAL, 36, "The lease that took its place up.") \
     F (T, BOOL,  destroy,   "destroyPlace", OPTIONAL, 0, "Its place is not kept for another.") \
+    F (T, BOOL,  adopted,   "adopted",   OPTIONAL, 0, "Its place was there before it.") \
     F (T, TIME,  queued_at, "queuedAt", OPTIONAL, 0, "Of one that waits in the queue of its workspace: since when.") \
     F (T, U64,   position,  "queuePosition", OPTIONAL, 0, "Of one that waits there, in answers: 1 is the next.")
 BERTH_MESSAGE (lease, LEASE);
@@ -173,9 +174,40 @@ BERTH_MESSAGE (lease_renewed, LEASE_RENEWED);
     F (T, BOOL,  abandon,   "abandon",   OPTIONAL, 0, "Of an operator: settle it now; its place is asked to close once more and never again.")
 BERTH_MESSAGE (lease_release, LEASE_RELEASE);
 
+#define LEASE_RESUME(F, T) \
+    F (T, ID,    id,        "leaseId",   REQUIRED, 36, "A lease that is active, or retained.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.")
+BERTH_MESSAGE (lease_resume, LEASE_RESUME);
+
+#define LEASE_DESTROY(F, T) \
+    F (T, ID,    id,        "leaseId",   REQUIRED, 36, "The lease; one that is settled loses a place that was kept for another.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
+    F (T, STR,   failure,   "failureReason", NULLABLE, 512, "Why (it was destroyed).") \
+    F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when the place is closed (true) or when it is written (false).")
+BERTH_MESSAGE (lease_destroy, LEASE_DESTROY);
+
+#define LEASE_ADOPT(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "Who it will belong to.") \
+    F (T, ID,    env,       "environmentId", REQUIRED, 36, "Environment whose provider has the place.") \
+    F (T, STR,   provider_lease, "providerLeaseId", REQUIRED | POSITIVE, 512, "The provider's name of the place.") \
+    F (T, STR,   run,       "heartbeatRunId", NULLABLE, 128, "The run that will hold it; null: ad hoc.") \
+    F (T, ID,    workspace, "executionWorkspaceId", NULLABLE, 36, "For which workspace.") \
+    F (T, STR,   mode,      "executionWorkspaceMode", NULLABLE, 32, "Kept in the metadata.") \
+    F (T, STR,   issue,     "issueId",   NULLABLE, 128, "For which issue.") \
+    F (T, STR,   agent,     "agentId",   NULLABLE, 128, "For which agent.") \
+    F (T, STR,   adapter,   "adapterType", NULLABLE, 128, "For which adapter.") \
+    F (T, ANY,   max_lease, "maxLeaseMs", OPTIONAL, 16, "Lifetime in ms, at most the policy's, or \"none\".") \
+    F (T, U64,   idle_ms,   "idleMs",    OPTIONAL | POSITIVE, 31536000000, "At most the policy's.") \
+    F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 65536, "Laid under the driver's own.") \
+    F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Answer when it is active (true) or when it is written (false).")
+BERTH_MESSAGE (lease_adopt, LEASE_ADOPT);
+
 #define LEASE_METADATA(F, T) \
     F (T, ID,    id,        "leaseId",   REQUIRED, 36, "The lease.") \
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
     F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT, 262144, "Replaces the whole; null clears it.") \
     F (T, TIME,  if_updated_at, "ifUpdatedAt", OPTIONAL, 0, "Only if the row is still of that time.")
 BERTH_MESSAGE (lease_metadata, LEASE_METADATA);

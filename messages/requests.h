@@ -100,6 +100,9 @@ enum {
     X (LEASE_RENEW,          "lease.renew",             lease_renew,         lease_renewed,     LEASES,   WORK_, WRITE, "Put off the end of a lease; says what was granted.") \
     X (LEASE_RELEASE,        "lease.release",           lease_release,       lease,             LEASES,   WORK_, WRITE, "Give a lease back; its place is closed.") \
     X (LEASE_RELEASE_FOR_RUN, "lease.releaseForRun",    release_for_run,     run_released,      LEASES,   WORK_, WRITE, "Give back every lease of a run.") \
+    X (LEASE_RESUME,         "lease.resume",            lease_resume,        lease,             LEASES,   WORK_, WRITE, "Take the place of a lease up again; one that is lost is replaced, under a new generation.") \
+    X (LEASE_DESTROY,        "lease.destroy",           lease_destroy,       lease,             LEASES,   WORK_, WRITE, "End a lease as failed, with all that its place holds, also what would be kept.") \
+    X (LEASE_ADOPT,          "lease.adopt",             lease_adopt,         lease,             LEASES,   OPERATOR, WRITE, "Take a lease on a place that its provider has already.") \
     X (LEASE_UPDATE_METADATA, "lease.updateMetadata",   lease_metadata,      lease,             LEASES,   WORK_, WRITE, "Replace a lease's metadata.") \
     X (LEASE_TARGET,         "lease.target",            lease_target_ask,    lease_target,      READER,   ALL_,  READ,  "How to execute in a lease's place.") \
     X (RUN_RESOLVE,          "run.resolve",             run_resolve,         run_resolved,      RUNS,     ALL_,  READ,  "Which environment a run would use, and why.") \

@@ -111,6 +111,9 @@ BERTH_SCHEMA (lease_page, LEASE_PAGE, 0, "A page of leases.");
 BERTH_SCHEMA (lease_renew, LEASE_RENEW, 0, "How long a lease is to live.");
 BERTH_SCHEMA (lease_renewed, LEASE_RENEWED, 0, "What was granted.");
 BERTH_SCHEMA (lease_release, LEASE_RELEASE, 0, "Which lease to give back.");
+BERTH_SCHEMA (lease_resume, LEASE_RESUME, 0, "Take a lease's place up again.");
+BERTH_SCHEMA (lease_destroy, LEASE_DESTROY, 0, "End a lease with its place.");
+BERTH_SCHEMA (lease_adopt, LEASE_ADOPT, 0, "Lease a place that exists.");
 BERTH_SCHEMA (lease_metadata, LEASE_METADATA, 0, "New metadata of a lease.");
 BERTH_SCHEMA (release_for_run, RELEASE_FOR_RUN, 0, "Whose leases to give back.");
 BERTH_SCHEMA (release_error, RELEASE_ERROR, 0, "A lease that could not be given back.");
@@ -296,7 +299,7 @@ static const berth_schema_t *const s_schemas [] = {
     &suspect_schema, &sweep_schema, &provider_sweep_schema, &orphan_details_schema,
     &place_list_schema, &place_listed_schema, &place_list_page_schema,
     &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
-    &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema,
+    &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema, &lease_resume_schema, &lease_destroy_schema, &lease_adopt_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,
     &target_local_schema, &target_runner_schema, &target_sandbox_schema, &target_ssh_spec_schema, &target_ssh_schema,

@@ -64,6 +64,14 @@ class Scene:
     def lease(self, **more):
         return self.ask("lease.acquire", dict({"environmentId": self.environment()}, **more))["id"]
 
+    #  A place that its provider did not close.
+    def left(self):
+        environment = self.environment(config={
+            "provider": "fault", "faults": [{"verb": "release", "do": "lie"}]})
+        lease = self.ask("lease.acquire", {"environmentId": environment})
+        self.ask("lease.release", {"leaseId": lease["id"]})
+        return {"environmentId": environment, "providerLeaseId": lease["providerLeaseId"]}
+
     def workspace(self):
         return self.ask("workspace.create", {"name": "w"})["id"]
 
@@ -149,6 +157,9 @@ ROWS = [
     Row("lease.release", lambda s: {"leaseId": s.lease()}, lease_closed()),
     Row("lease.release", lambda s: {"leaseId": s.lease(metadata={"m": LARGE})}, lease_closed()),
     Row("lease.releaseForRun", lambda s: s.run(), lease_closed()),
+    Row("lease.resume", lambda s: {"leaseId": s.lease()}, ["environment.lease_resumed"]),
+    Row("lease.destroy", lambda s: {"leaseId": s.lease()}, lease_closed()),
+    Row("lease.adopt", lambda s: s.left(), lease_open()),
     Row("lease.updateMetadata", lambda s: {"leaseId": s.lease(), "metadata": {"m": LARGE}},
         ["environment.lease_metadata_updated"]),
     Row("run.acquire", lambda s: {"heartbeatRunId": "r", "selectedEnvironmentId": s.environment()},

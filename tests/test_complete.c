@@ -56,7 +56,7 @@ s_commands (void **state)
     }
     free (text);
     text = LINE ("le");
-    assert_string_equal (text, "\nlease\tacquire list show renew release\n");
+    assert_string_equal (text, "\nlease\tacquire list show renew release resume destroy adopt\n");
     free (text);
     text = LINE ("env", "te");
     YES (text, "test");

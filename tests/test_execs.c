@@ -1,6 +1,7 @@
 //  test_execs.c - the actor of execs over a real place: starts, output, stdin, ends.
 
 #include "execs_fixture.h"
+#include "fenced.h"
 
 #include "activity_log.h"
 #include "clock.h"
@@ -146,6 +147,58 @@ test_command (void **state)
     hear_error (self, REQUEST_EXEC_START, ask (self, REQUEST_EXEC_START, &options), BERTH_INVALID);
     options = (exec_start_t) { .lease = self->lease };
     hear_error (self, REQUEST_EXEC_START, ask (self, REQUEST_EXEC_START, &options), BERTH_INVALID);
+}
+
+//  Each request about an exec or its lease refuses an old generation; and one about an exec of a place
+//  that the lease has no more, whatever generation it names.
+static void
+s_regenerate (service_t *self, uint64_t generation)
+{
+    lease_t lease;
+    store_txn_t *txn = NULL;
+    assert_ok (store_begin (self->store, &txn, &self->err), self->err);
+    assert_ok (lease_get (txn, self->arena, self->lease, &lease, &self->err), self->err);
+    lease.generation = generation;
+    assert_ok (lease_put (txn, self->arena, &lease, &self->err), self->err);
+    assert_ok (store_commit (&txn, &self->err), self->err);
+}
+
+static size_t
+s_all_fenced (service_t *self, const char *exec, uint64_t generation, bool starts_too)
+{
+    size_t rows = 0;
+    for (int code = -1; (code = (int) fenced_next (ACTOR_EXECS, code)) < REQUEST_COUNT;) {
+        const request_row_t *row = request_row ((request_code_t) code);
+        bool starts = strcmp (fenced_about (row)->name, "leaseId") == 0;
+        if (starts && !starts_too)
+            continue;
+        berth_bytes_t packed = fenced_body ((request_code_t) code, starts ? self->lease : exec,
+                                            generation, self->arena);
+        if (berth_schema_field (row->request, "script"))
+            packed = any_set_text (packed, "script", "true", self->arena);
+        void *body = arena_take (self->arena, row->request->size);
+        assert_ok (berth_unpack_own (row->request, packed, self->arena, body, &self->err), self->err);
+        hear_error (self, (request_code_t) code, ask (self, (request_code_t) code, body),
+                    BERTH_FENCED);
+        rows++;
+    }
+    return rows;
+}
+
+static void
+test_fenced (void **state)
+{
+    service_t *self = *state;
+    exec_start_t options = { .lease = self->lease };
+    berth_put (exec_start, &options, script, bytes_of ("true"));
+    const exec_result_t *result = hear_ok (self, REQUEST_EXEC_RUN,
+                                           ask (self, REQUEST_EXEC_RUN, &options));
+    const char *exec = arena_string (self->arena, result->exec->id);
+    assert_true (s_all_fenced (self, exec, 6, true) >= 5);
+    s_regenerate (self, 9);             //  The place was replaced
+    assert_true (s_all_fenced (self, exec, 7, true) >= 5);
+    assert_true (s_all_fenced (self, exec, 9, false) >= 3);     //  Nor by who has the new one
+    s_regenerate (self, 7);
 }
 
 static void
@@ -477,6 +530,7 @@ main (void)
         cmocka_unit_test (test_command),
         cmocka_unit_test (test_not_started),
         cmocka_unit_test (test_who_may),
+        cmocka_unit_test (test_fenced),
         cmocka_unit_test (test_start_again),
         cmocka_unit_test (test_keys),
         cmocka_unit_test (test_tty),

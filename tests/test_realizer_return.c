@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include "codec.h"
+#include "fenced.h"
 #include "realizer.h"
 
 #define LEASE_ID "11111111-1111-7111-8111-111111111111"
@@ -190,6 +191,17 @@ static void
 test_return_refusals (void **state)
 {
     stage_t *stage = *state;
+    size_t rows = 0;
+    for (int code = -1; (code = (int) fenced_next (ACTOR_REALIZER, code)) < REQUEST_COUNT; rows++) {
+        uint64_t ticket = stage_queue (stage, (request_code_t) code, "{}");
+        stage->queue [stage->queued - 1].body = fenced_body ((request_code_t) code, LEASE_ID, 6,
+                                                             stage->arena);
+        stage_serve (stage);
+        const stage_sent_t *answer = stage_answer (stage, ticket);
+        assert_non_null (answer);
+        assert_at (stage, answer->body, "code", "\"fenced\"");
+    }
+    assert_true (rows >= 1);
     static const struct { const char *json; berth_code_t code; const char *field; } cases [] = {
         { "{'leaseId':'" ENV_ID "'}", BERTH_NOT_FOUND, "" },
         { "{'leaseId':'" LEASE_ID "','companyId':'other'}", BERTH_NOT_FOUND, "" },

@@ -2,7 +2,7 @@
 
 #include "fixture.h"
 
-#include "requests.h"
+#include "fenced.h"
 
 #include <ctype.h>
 
@@ -30,6 +30,38 @@ s_rows_are_sound (void **state)
     assert_int_equal (request_code ("lease"), REQUEST_COUNT);
     assert_int_equal (request_code ("lease.acquirE"), REQUEST_COUNT);
     assert_int_equal (request_code (""), REQUEST_COUNT);
+}
+
+//  What acts in a place, or on its lease, may say as whose holder; and is asked with an old generation
+//  in the test of its actor. What only reads does no harm, and the rest says why it needs none.
+static void
+s_holders_are_fenced (void **state)
+{
+    (void) state;
+    static const char *const without [] = {
+        "lease.get", "lease.target", "exec.get", "exec.wait", "exec.read",
+        "environment.testEnd",      //  A test's own lease: nobody else was told of it
+    };
+    static const actor_code_t asked [] = { ACTOR_LEASES, ACTOR_EXECS, ACTOR_REALIZER };
+    size_t excused = 0;
+    for (unsigned code = 0; code < REQUEST_COUNT; code++) {
+        const request_row_t *row = request_row ((request_code_t) code);
+        if (!fenced_about (row))
+            continue;
+        bool fenced = berth_schema_field (row->request, "generation") != NULL, known = false;
+        bool tested = false;
+        for (size_t index = 0; index < BERTH_COUNT (without); index++)
+            known = known || strcmp (without [index], row->type) == 0;
+        for (size_t index = 0; index < BERTH_COUNT (asked); index++)
+            tested = tested || asked [index] == row->actor;
+        if (fenced == known)
+            fail_msg ("%s: %s", row->type, fenced ? "is excused, and carries a generation"
+                                                  : "carries no generation");
+        if (fenced && !tested)
+            fail_msg ("%s: no test asks with an old generation", row->type);
+        excused += known;
+    }
+    assert_int_equal (excused, BERTH_COUNT (without));
 }
 
 static bool
@@ -162,6 +194,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (s_rows_are_sound),
+        cmocka_unit_test (s_holders_are_fenced),
         cmocka_unit_test (s_schemas_are_listed),
         cmocka_unit_test (s_names_mean_one_thing),
         cmocka_unit_test (s_requests_say_whom_they_are_about),

@@ -66,6 +66,12 @@ static const command_t s_commands [] = {
     ASK ("lease show", LEASE_ARG, LEASE_GET, lease_ref, "Show a lease"),
     ASK ("lease renew", LEASE_ARG, LEASE_RENEW, lease_renew, "Put off the end of a lease"),
     ASK ("lease release", LEASE_ARG, LEASE_RELEASE, lease_release, "Give a lease back"),
+    ASK ("lease resume", LEASE_ARG, LEASE_RESUME, lease_resume,
+         "Take its place up again; one that is lost is replaced"),
+    ASK ("lease destroy", LEASE_ARG, LEASE_DESTROY, lease_destroy,
+         "End a lease as failed, with all that its place holds"),
+    ASK ("lease adopt", TWO ("ENVIRONMENT", "environmentId", "PLACE", "providerLeaseId"), LEASE_ADOPT,
+         lease_adopt, "Take a lease on a place that its provider has already"),
 
     OWN ("exec start", LEASE_ARG, "CMD...", NULL, EXEC_START, exec_start, start_command,
          "Start a command in a leased place, and come back"),
