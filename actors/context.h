@@ -23,6 +23,7 @@ typedef struct {
     const char *server_key;         //  The service's public key, Z85; NULL of a private service
     const char *network_bus, *network_events;   //  Endpoints to the network; "" if there is none
     retention_t retention;          //  How long what has ended is kept
+    const char *former_install;     //  Of the store that this one is a backup of; NULL: of none
     sweep_how_t sweep;              //  How lost places are looked for
     const char *bus_endpoint, *events_endpoint;
     int64_t started_ms, started_mono_ms;

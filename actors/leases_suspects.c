@@ -104,6 +104,8 @@ s_see (const request_t *req, store_txn_t *txn, sweep_t *sweep, suspect_t *now, b
     }
     if (now->given_up)
         berth_put (suspect, &suspect, given_up, true);
+    if (now->former)
+        berth_put (suspect, &suspect, former, true);
     return suspect_put (txn, req->arena, &suspect, err);
 }
 
@@ -122,7 +124,7 @@ suspects_listed (const request_t *req, store_txn_t *txn, sweep_t *sweep, const p
     suspect_t suspect = {
         .kind = suspect_kind_ORPHAN, .provider_lease = item->provider_lease, .lease = item->lease,
         .company = item->company && company_is (item->company) ? item->company : NULL,
-        .given_up = verdict == GIVEN_UP,
+        .given_up = verdict == GIVEN_UP, .former = item->former,
     };
     return s_see (req, txn, sweep, &suspect, err);
 }
@@ -266,7 +268,8 @@ suspects_act (leases_t *self, const request_t *req, store_txn_t *txn, effects_t 
     for (size_t index = 0; index < count; index++) {
         suspect_t *suspect = &all [index];
         bool gone = suspect->sweep != sweep->number;        //  Not seen this time
-        bool ripe = suspect->seen >= enough && !suspect->given_up
+        bool ours = !suspect->former || sweep->former || PLANTED ("sweep-former");
+        bool ripe = suspect->seen >= enough && !suspect->given_up && ours
                  && req->now_ms - suspect->since >= age_ms
                  && (sweep->now || suspect->next_try_at <= req->now_ms);
         if (!gone && ripe && sweep->acted < BERTH_SWEEP_ACTS) {

@@ -43,7 +43,7 @@ s_ask (const request_t *req, store_txn_t *txn, effects_t *fx, sweep_t *sweep, be
 
 static int
 s_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, size_t index,
-         bool now, berth_error_t *err)
+         bool now, bool former, berth_error_t *err)
 {
     const char *provider = provider_at (index)->name;
     sweep_t sweep = { .provider = provider };
@@ -55,6 +55,7 @@ s_begin (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, 
     sweep.acted = 0;
     sweep.after = NULL;
     berth_put (sweep, &sweep, now, now);
+    berth_put (sweep, &sweep, former, former);
     self->sweeps [index].until_ms = req->mono_ms + LEASES_LIST_MS + LEASES_ANSWER_MS;
     return s_ask (req, txn, fx, &sweep, err);
 }
@@ -78,7 +79,7 @@ leases_sweep_due (leases_t *self, const request_t *req, store_txn_t *txn, effect
         if (!*next_ms)
             *next_ms = req->mono_ms + every_ms;
         if (*next_ms <= req->mono_ms) {
-            if (!s_runs (self, req, index) && s_begin (self, req, txn, fx, index, false, err))
+            if (!s_runs (self, req, index) && s_begin (self, req, txn, fx, index, false, false, err))
                 return -1;
             *next_ms = req->mono_ms + every_ms;
         }
@@ -104,7 +105,8 @@ leases_sweep_now (void *me, const request_t *req, store_txn_t *txn, effects_t *f
         return berth_fail (err, BERTH_UNSUPPORTED, "provider %s cannot list its places",
                            ask->provider);
     effects_wait (fx, req, arena_printf (req->arena, "%s/swept", provider->name));
-    return s_runs (self, req, index) ? 0 : s_begin (self, req, txn, fx, index, ask->now, err);
+    return s_runs (self, req, index)
+        ? 0 : s_begin (self, req, txn, fx, index, ask->now, ask->former, err);
 }
 
 //  ---- answers

@@ -10,6 +10,7 @@
 #include "proxy_lines.h"
 #include "proxy_list.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,8 +26,8 @@ struct proxy {
     uint32_t magic;
     const context_t *context;
     const provider_t *provider;
-    void *self_of_provider;         //  NULL: it could not be opened,
-    berth_error_t broken;           //  for this reason
+    void *self_of_provider;         //  NULL: it could not be opened (yet),
+    berth_error_t broken;           //  for this reason; both under the lock once threads run
     zsock_t *inbox;
     post_t *post;                   //  Of the actor's own thread
     pthread_mutex_t lock;           //  Guards what follows
@@ -36,6 +37,8 @@ struct proxy {
     size_t idle, running, threads;
     size_t hanging;                 //  Of those running: answered by us, since they were not
     int64_t hanging_since;          //  Wall clock; 0: none does
+    bool opening;                   //  A thread tries to open the provider
+    int64_t unready_ms;             //  When it was last waited for in vain, monotonic; 0: never
     uint64_t failures;
     char last_error [320];
     int64_t last_error_at;
@@ -142,8 +145,9 @@ s_verb (turn_t *turn, request_code_t type, int64_t deadline_ms, const void *ask,
                                        err)
                 : s_missing (provider, "return", err);
         case REQUEST_PLACE_LIST:
-            return proxy_list (provider, me, self->context->host.install_id, ask, deadline_ms,
-                               turn->arena, result, err);
+            return proxy_list (provider, me, self->context->host.install_id,
+                               self->context->former_install, ask, deadline_ms, turn->arena, result,
+                               err);
         case REQUEST_PLACE_PROBE:
             return provider->probe
                 ? provider->probe (me, ask, deadline_ms, turn->arena, result, err)
@@ -151,6 +155,57 @@ s_verb (turn_t *turn, request_code_t type, int64_t deadline_ms, const void *ask,
         default:
             return berth_fail (err, BERTH_INTERNAL, "a proxy was asked for something else");
     }
+}
+
+//  Once more; with the lock held, which is not held meanwhile.
+static void
+s_try_open (proxy_t *self)
+{
+    berth_error_t why = { 0 };
+    void *opened = NULL;
+    self->opening = true;
+    pthread_mutex_unlock (&self->lock);
+    int rc = self->provider->open (&opened, &self->context->host, &why);
+    pthread_mutex_lock (&self->lock);
+    self->opening = false;
+    self->broken = why;
+    if (rc) {
+        self->broken.code = BERTH_PROVIDER_UNAVAILABLE;
+        return;
+    }
+    self->self_of_provider = opened;
+    self->broken.code = BERTH_OK;
+    log_event ("provider_ready", "provider=%s", self->provider->name);
+}
+
+//  A provider that was not ready when the service started may be by now, or in a moment: it is waited
+//  for, but not by each call for the whole time, and then it is said what is missing.
+static int
+s_ready (proxy_t *self, int64_t deadline_ms, berth_error_t *err)
+{
+    pthread_mutex_lock (&self->lock);
+    int64_t now_ms = berth_mono_ms (), until_ms = now_ms + PROXY_READY_MS;
+    bool waited = self->unready_ms && now_ms - self->unready_ms < PROXY_READY_MS;
+    if (until_ms > deadline_ms - PROXY_READY_STEP_MS)
+        until_ms = deadline_ms - PROXY_READY_STEP_MS;
+    while (self->broken.code) {
+        if (!self->opening)
+            s_try_open (self);
+        if (!self->broken.code || waited || self->stopping || berth_mono_ms () >= until_ms)
+            break;
+        pthread_mutex_unlock (&self->lock);
+        (void) poll (NULL, 0, PROXY_READY_STEP_MS);
+        pthread_mutex_lock (&self->lock);
+    }
+    bool ready = !self->broken.code;
+    if (!ready) {
+        *err = self->broken;
+        self->unready_ms = berth_mono_ms ();
+        (void) berth_fail (err, BERTH_PROVIDER_UNAVAILABLE, "provider %s is not ready: %.160s",
+                           self->provider->name, self->broken.text);
+    }
+    pthread_mutex_unlock (&self->lock);
+    return ready ? 0 : -1;
 }
 
 static int
@@ -165,10 +220,8 @@ s_run (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_
 {
     proxy_t *self = turn->proxy;
     const request_row_t *row = request_row (call->letter.type);
-    if (!self->self_of_provider && self->broken.code) {
-        *err = self->broken;
+    if (s_ready (self, call->until_ms, err))
         return -1;
-    }
     if (call->until_ms <= berth_mono_ms ())
         return s_too_busy (self, err);
     void *ask = arena_take (turn->arena, row->request->size);

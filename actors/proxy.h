@@ -19,11 +19,13 @@ typedef struct proxy proxy_t;
 enum {
     PROXY_WAITING_MAX = 100000, PROXY_PROGRESS_MS = 100,
     PROXY_CALL_MS = 600000,         //  For a call whose sender set no deadline
+    PROXY_READY_MS = 5000,          //  A provider that is not ready is waited for so long,
+    PROXY_READY_STEP_MS = 100,      //  and asked so often
     PROXY_GRACE_MS = 1000           //  So long behind its deadline we answer for a call
 };
 
-//  Opens the provider. A provider that cannot be opened still has its proxy, which answers
-//  provider_unavailable with the reason.
+//  Opens the provider. One that cannot be opened still has its proxy: a call waits for it, at most
+//  PROXY_READY_MS, and is answered provider_unavailable with the reason.
 proxy_t *proxy_new (const context_t *context, const provider_t *provider);
 
 //  Waits for calls under way, at most a second, then closes the provider. false: a call runs on, and

@@ -12,7 +12,7 @@
 enum { NAME_MAX_BYTES = 512, COMPANY_MAX_BYTES = 64, FIRST_ROOM = 64 };
 
 typedef struct {
-    const char *install;
+    const char *install, *former;
     arena_t *arena;
     place_listed_t *items;
     size_t count, room;
@@ -49,7 +49,8 @@ s_each (void *context, const char *name, berth_bytes_t labels)
     if (labels.size && wire_check (labels, BERTH_DEPTH_MAX, BERTH_ELEMENTS_MAX, NULL))
         return s_wrong (self, "labels that are none");
     const char *install = labels.size ? any_text (labels, "install", self->arena) : NULL;
-    if (!install || strcmp (install, self->install))
+    bool former = install && self->former && strcmp (install, self->former) == 0;
+    if (!install || (!former && strcmp (install, self->install)))
         return 0;
     const char *lease = any_text (labels, "lease", self->arena);
     if (!lease || !berth_id_is (lease))
@@ -64,6 +65,8 @@ s_each (void *context, const char *name, berth_bytes_t labels)
         .provider_lease = arena_string (self->arena, name), .lease = lease,
         .company = company,
     };
+    if (former)
+        berth_put (place_listed, &self->items [self->count - 1], former, true);
     return 0;
 }
 
@@ -117,10 +120,10 @@ s_page (const list_t *self, const place_list_t *ask, place_list_page_t *page)
 }
 
 int
-proxy_list (const provider_t *provider, void *self, const char *install, const place_list_t *ask,
-            int64_t deadline_ms, arena_t *arena, place_list_page_t *ret_page, berth_error_t *err)
+proxy_list (const provider_t *provider, void *self, const char *install, const char *former,
+            const place_list_t *ask, int64_t deadline_ms, arena_t *arena, place_list_page_t *ret_page, berth_error_t *err)
 {
-    list_t list = { .install = install, .arena = arena };
+    list_t list = { .install = install, .former = former, .arena = arena };
     if (!provider->list)
         return berth_fail (err, BERTH_UNSUPPORTED, "provider %s has no verb 'list'", provider->name);
     int rc = provider->list (self, s_each, &list, deadline_ms, err);

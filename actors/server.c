@@ -132,6 +132,7 @@ s_host (server_t *self, const server_options_t *options, berth_error_t *err)
         context->retention = *options->retention;
     else
         retention_of (NULL, &context->retention);
+    context->former_install = store_former_install_id (context->store);
     context->sweep = options->sweep ? *options->sweep : sweep_how (NULL);
     context->ephemeral = options->ephemeral;
     berth_id_new (context->instance);

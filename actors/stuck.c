@@ -108,15 +108,18 @@ s_suspect (look_t *self, const void *row)
                suspect->error ? suspect->error : "no answer yet", s_when (self, suspect->next_try_at))
         : SAY ("seen in %llu sweeps, and acted upon when it is old enough",
                (unsigned long long) suspect->seen);
+    if (suspect->former)
+        next = "the install whose backup this store is made it, and may still run: if it does not, say so";
     if (suspect->given_up)
         next = "an operator abandoned its lease, so it is left alone";
     s_add (self, (bus_stuck_t) {
         .kind = orphan ? "place" : "lease", .id = orphan ? suspect->provider_lease : suspect->lease,
-        .since = suspect->since, .company = suspect->company, .state = orphan ? "orphan" : "missing",
+        .since = suspect->since, .company = suspect->company, .state = !orphan ? "missing" : suspect->former ? "former" : "orphan",
         .why = orphan ? SAY ("no lease wants this place of provider %s: %s", suspect->provider, next)
                       : SAY ("its place '%s' is not in the list of provider %s: %s",
                              suspect->provider_lease, suspect->provider, next),
-        .command = suspect->given_up ? NULL : SAY ("berth provider sweep %s --now", suspect->provider),
+        .command = suspect->given_up ? NULL : SAY ("berth provider sweep %s --now%s", suspect->provider,
+                                                    suspect->former ? " --former" : ""),
         .provider = suspect->provider, .meant = suspect->given_up,
     });
 }

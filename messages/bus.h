@@ -62,7 +62,7 @@ extern const berth_schema_t nothing_schema;
 
 #define BUS_PONG(F, T) \
     F (T, ID,    instance,  "instance",  REQUIRED, 36, "This process; another after each start.") \
-    F (T, ID,    install,   "install",   REQUIRED, 36, "This store; the same for its life.") \
+    F (T, ID,    install,   "install",   REQUIRED, 36, "This store; one that is restored from a backup gets another.") \
     F (T, STR,   version,   "version",   REQUIRED, 32, "Of berthd.") \
     F (T, TIME,  now,       "now",       REQUIRED, 0, "Its wall clock.")
 BERTH_MESSAGE (bus_pong, BUS_PONG);

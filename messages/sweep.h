@@ -26,6 +26,7 @@ BERTH_ENUM (suspect_kind, SUSPECT_KIND);
     F (T, U64,   attempts,  "attempts",  OPTIONAL, 0, "So often it was acted upon.") \
     F (T, TIME,  next_try_at, "nextAttemptAt", OPTIONAL, 0, "When it is acted upon again, at the earliest.") \
     F (T, BOOL,  given_up,  "givenUp",   OPTIONAL, 0, "An operator abandoned its lease: it is told of, and left alone.") \
+    F (T, BOOL,  former,    "formerInstall", OPTIONAL, 0, "Made by the install whose backup this store is: it may still run, so it is left alone unless an operator says otherwise.") \
     F (T, STR,   error,     "error",     OPTIONAL, 512, "Why that did not help.")
 BERTH_MESSAGE (suspect, SUSPECT);
 
@@ -45,12 +46,14 @@ BERTH_MESSAGE (suspect, SUSPECT);
     F (T, STR,   lied,      "lied",      NULLABLE, 512, "What its last list left out although it is there.") \
     F (T, STR,   after,     "after",     NULLABLE, 512, "Of a sweep under way: the last name of the page before.") \
     F (T, STR,   leases_after, "leasesAfter", NULLABLE, 256, "Behind which lease the next sweep goes on.") \
-    F (T, BOOL,  now,       "now",       OPTIONAL, 0, "An operator asked: age is not waited for.")
+    F (T, BOOL,  now,       "now",       OPTIONAL, 0, "An operator asked: age is not waited for.") \
+    F (T, BOOL,  former,    "former",    OPTIONAL, 0, "An operator asked: places of the former install go too.")
 BERTH_MESSAGE (sweep, SWEEP);
 
 #define PROVIDER_SWEEP(F, T) \
     F (T, STR,   provider,  "provider",  REQUIRED | POSITIVE, 64, "Provider key.") \
-    F (T, BOOL,  now,       "now",       OPTIONAL, 0, "Act on what two sweeps saw, however young (false).")
+    F (T, BOOL,  now,       "now",       OPTIONAL, 0, "Act on what two sweeps saw, however young (false).") \
+    F (T, BOOL,  former,    "former",    OPTIONAL, 0, "Also on places of the install whose backup this store is: it must run nowhere any more (false).")
 BERTH_MESSAGE (provider_sweep, PROVIDER_SWEEP);
 
 //  ---- steps, never on the wire
@@ -64,7 +67,8 @@ BERTH_MESSAGE (place_list, PLACE_LIST);
 #define PLACE_LISTED(F, T) \
     F (T, STR,   provider_lease, "providerLeaseId", REQUIRED, 512, "The provider's name of the place.") \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "Its label.") \
-    F (T, STR,   company,   "companyId", NULLABLE, 64, "Its label.")
+    F (T, STR,   company,   "companyId", NULLABLE, 64, "Its label.") \
+    F (T, BOOL,  former,    "former",    OPTIONAL, 0, "It has the label of the former install.")
 BERTH_MESSAGE (place_listed, PLACE_LISTED);
 
 #define PLACE_LIST_PAGE(F, T) \

@@ -435,9 +435,8 @@ s_list_one (places_t *self, const char *name, void *context, berth_error_t *err)
     arena_clear (list->arena);
     if (places_find (self, name, list->arena, &place, err))
         return err->code == BERTH_NOT_FOUND ? 0 : -1;       //  Removed meanwhile
-    if (strcmp (place.record.provider, self->provider)
-        || strcmp (place.record.labels->install, self->install))
-        return 0;
+    if (strcmp (place.record.provider, self->provider))
+        return 0;                   //  Whose it is of those who know our state says its label
     const char *key = arena_printf (list->arena, "%s:%s", self->provider, name);
     place_opened_t opened = { 0 };
     if (berth_has (place_record, &place.record, opened)

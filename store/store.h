@@ -106,7 +106,10 @@ int store_writable (store_txn_t *txn, berth_error_t *err);
 //  Was this the first open of a backup? Its epoch has grown.
 bool store_was_restored (const store_t *self);
 
-//  The store's own id, made with it: labels everything of this install outside.
+//  The store's own id, made with it: labels everything of this install outside. One that is restored
+//  from a backup gets another, since the one before may still be in use: store_former_install_id,
+//  NULL of a store that never was.
 const char *store_install_id (const store_t *self);
+const char *store_former_install_id (const store_t *self);
 
 #endif

@@ -59,6 +59,7 @@ struct store {
     MDB_dbi dbis [DB_COUNT];
     char folder [4200];
     char install [BERTH_ID_SIZE];
+    char former [BERTH_ID_SIZE];    //  "": this is no restored one
     uint64_t max_bytes;
     uint64_t epoch;
     uint64_t keys_max;

@@ -167,6 +167,19 @@ s_epoch_note (const store_t *self, uint64_t epoch, berth_error_t *err)
     return 0;
 }
 
+//  Where the backup was taken somebody may still run, or the same backup may be restored twice: what is
+//  made from here on has a label of its own, so that nobody's sweep destroys another's places.
+static int
+s_rename (store_t *self, store_txn_t *txn, berth_error_t *err)
+{
+    store_key_t install = store_meta_key ("install"), former = store_meta_key ("former");
+    memcpy (self->former, self->install, sizeof self->former);
+    berth_id_new (self->install);
+    return store_raw_put (txn, DB_META, &former, (berth_bytes_t) { (uint8_t *) self->former, 36 }, err)
+        || store_raw_put (txn, DB_META, &install, (berth_bytes_t) { (uint8_t *) self->install, 36 }, err)
+        ? -1 : 0;
+}
+
 //  A store that came back from a backup, or that is older than what stood here before it, begins an
 //  epoch: whoever holds a generation of the time between is fenced.
 static int
@@ -177,6 +190,8 @@ s_settle_epoch (store_t *self, store_txn_t *txn, berth_error_t *err)
     self->epoch = store_meta_number (txn, "epoch");
     bool copy = store_meta_number (txn, "backup") != 0;
     self->restored = copy || seen > self->epoch;
+    if (copy && s_rename (self, txn, err))
+        return -1;
     if (self->restored) {
         self->epoch = (seen > self->epoch ? seen : self->epoch) + 1;
         if (store_put_meta_number (txn, "epoch", self->epoch, err)
@@ -212,6 +227,10 @@ s_identify (store_t *self, berth_error_t *err)
     if (store_raw_get (txn, DB_META, &key, &install, err) || install.size != 36)
         return berth_fail (err, BERTH_INTERNAL, "the store in %s has no install id", self->folder);
     memcpy (self->install, install.data, 36);
+    berth_bytes_t former;
+    key = store_meta_key ("former");
+    if (store_raw_get (txn, DB_META, &key, &former, NULL) == 0 && former.size == 36)
+        memcpy (self->former, former.data, 36);
     return retries_look (txn, &self->older_keys, err) || s_settle_epoch (self, txn, err)
         || store_commit (&txn, err) ? -1 : 0;
 }
@@ -266,4 +285,10 @@ const char *
 store_install_id (const store_t *self)
 {
     return self->install;
+}
+
+const char *
+store_former_install_id (const store_t *self)
+{
+    return self->former [0] ? self->former : NULL;
 }

@@ -252,6 +252,22 @@ test_given_up (void **state)
     }
 }
 
+//  Of the install whose backup this store is: it may still run, so only an operator's word counts.
+static void
+test_former (void **state)
+{
+    stage_t *stage = *state;
+    lease_stage->context.sweep.age_ms = 1;
+    const char *list = PAGE ("{'providerLeaseId':'bubblewrap:lost','leaseId':'" GONE_LEASE
+                             "','former':true}");
+    for (int again = 0; again < 3; again++) {
+        assert_at (stage, s_sweep_how (stage, ",'now':true", true, list), "suspects", "1");
+        assert_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
+    }
+    s_sweep_how (stage, ",'former':true", true, list);
+    assert_non_null (lease_sent (stage, REQUEST_PLACE_CLOSE));
+}
+
 //  A place that cannot be destroyed is tried again, later and later; at most so many in one sweep.
 static void
 test_bounded (void **state)
@@ -423,7 +439,7 @@ main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, lease_stage_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_orphan), TEST (test_in_a_row), TEST (test_unreadable), TEST (test_nonsense),
-        TEST (test_wanted), TEST (test_proved_again), TEST (test_given_up), TEST (test_bounded),
+        TEST (test_wanted), TEST (test_proved_again), TEST (test_given_up), TEST (test_former), TEST (test_bounded),
         TEST (test_missing), TEST (test_not_missing), TEST (test_expected), TEST (test_pages),
         TEST (test_by_itself), TEST (test_who),
     };

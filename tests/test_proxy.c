@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define HANG_MS 3000                //  How long the hanging call may hang
 
@@ -179,8 +180,46 @@ test_broken_provider (void **state)
     self->post = post_new (context.wiring);
     self->inbox = wiring_take (context.wiring, ACTOR_REGISTRY, NULL, INBOX_INTERNAL);
     s_probe (self, "fault", "broken", NULL, NULL);
-    step_done_t done = s_answer (self, HANG_MS);
+    step_done_t done = s_answer (self, 3 * HANG_MS);        //  It is waited for in vain
     assert_string_equal (s_code (self, &done), "provider_unavailable");
+    assert_non_null (strstr (any_text (done.error, "message", self->arena),
+                             "not ready: no state directory '/nowhere'"));
+    s_probe (self, "fault", "again", NULL, NULL);           //  That was just now: not once more
+    int64_t asked_ms = berth_mono_ms ();
+    done = s_answer (self, 3 * HANG_MS);
+    assert_string_equal (s_code (self, &done), "provider_unavailable");
+    assert_true (berth_mono_ms () - asked_ms < HANG_MS / 2);
+    zactor_destroy (&actor);
+    proxy_destroy (&proxy);
+    post_destroy (&self->post);
+    zsock_destroy (&self->inbox);
+    wiring_destroy (&context.wiring);
+    self->post = post;
+    self->inbox = inbox;
+}
+
+//  It becomes ready while it is waited for; nobody has to start the service anew.
+static void
+test_ready_later (void **state)
+{
+    scene_t *self = *state;
+    context_t context = self->context;
+    context.host.state = context.host.runtime = arena_printf (self->arena, "%s/later", self->folder);
+    context.wiring = wiring_new ();
+    proxy_t *proxy = proxy_new (&context, provider_by_name ("fault"));
+    zactor_t *actor = zactor_new (proxy_actor, proxy);
+    post_t *post = self->post;
+    zsock_t *inbox = self->inbox;
+    self->post = post_new (context.wiring);
+    self->inbox = wiring_take (context.wiring, ACTOR_REGISTRY, NULL, INBOX_INTERNAL);
+    bus_provider_t stats;
+    proxy_stats (proxy, self->arena, &stats);
+    assert_string_equal (stats.state, "unavailable");
+    s_probe (self, "fault", "early", NULL, NULL);
+    assert_int_equal (mkdir (context.host.state, 0700), 0);
+    assert_true (s_answer (self, 3 * HANG_MS).ok);
+    proxy_stats (proxy, self->arena, &stats);
+    assert_string_equal (stats.state, "ready");
     zactor_destroy (&actor);
     proxy_destroy (&proxy);
     post_destroy (&self->post);
@@ -352,7 +391,7 @@ main (void)
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
     const struct CMUnitTest tests [] = {
         TEST (test_hanging_provider_delays_nobody), TEST (test_failures_are_answers),
-        TEST (test_broken_provider), TEST (test_never_answers), TEST (test_garbage),
+        TEST (test_broken_provider), TEST (test_ready_later), TEST (test_never_answers), TEST (test_garbage),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

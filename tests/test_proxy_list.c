@@ -6,6 +6,7 @@
 #include "proxy_list.h"
 
 #define OURS "our install"
+#define FORMER "the one before"
 #define GONE_LEASE "99999999-9999-7999-8999-999999999999"
 
 //  What the provider under test lists: names with their labels, and whether it fails then.
@@ -47,7 +48,7 @@ s_ask (arena_t *arena, const listed_t *listed, size_t count, const place_list_t 
 {
     s_listed = listed;
     s_count = count;
-    return proxy_list (&s_provider, NULL, OURS, ask, 0, arena, ret_page, err);
+    return proxy_list (&s_provider, NULL, OURS, FORMER, ask, 0, arena, ret_page, err);
 }
 
 static void
@@ -58,9 +59,9 @@ test_ours (void **state)
     berth_error_t err = { 0 };
     place_list_page_t page;
     const listed_t listed [] = {
-        { "b", OURS, GONE_LEASE, "acme", { 0 } }, { "other", "another install", GONE_LEASE, NULL, { 0 } },
+        { "b", FORMER, GONE_LEASE, "acme", { 0 } }, { "other", "another install", GONE_LEASE, NULL, { 0 } },
         { "a", OURS, GONE_LEASE, NULL, { 0 } }, { "bare", NULL, NULL, NULL, { 0 } },
-        { "b", OURS, GONE_LEASE, "acme", { 0 } },
+        { "b", FORMER, GONE_LEASE, "acme", { 0 } },
     };
     const char *const expected [] = { "a", "gone", "b", "other" };
     place_list_t ask = { .expected = { 4, expected } };
@@ -69,6 +70,8 @@ test_ours (void **state)
     assert_string_equal (page.items.items [0].provider_lease, "a");
     assert_string_equal (page.items.items [1].provider_lease, "b");
     assert_string_equal (page.items.items [1].company, "acme");
+    assert_false (page.items.items [0].former);
+    assert_true (page.items.items [1].former);
     assert_false (page.more);
     assert_int_equal (page.missing.count, 2);
     assert_string_equal (page.missing.items [0], "gone");
@@ -153,7 +156,7 @@ test_fails (void **state)
     s_fails = false;
     assert_fails (rc, err, BERTH_PROVIDER_TIMEOUT);
     err = (berth_error_t) { 0 };
-    assert_fails (proxy_list (&s_without, NULL, OURS, &ask, 0, arena, &page, &err), err,
+    assert_fails (proxy_list (&s_without, NULL, OURS, NULL, &ask, 0, arena, &page, &err), err,
                   BERTH_UNSUPPORTED);
 }
 

@@ -156,6 +156,7 @@ test_restore (void **state)
     char install [BERTH_ID_SIZE];
     snprintf (install, sizeof install, "%s", store_install_id (home->store));
     assert_false (store_was_restored (home->store));
+    assert_null (store_former_install_id (home->store));
     s_open (home);
     assert_false (store_was_restored (home->store));        //  The mark is in the copy only
     store_destroy (&home->store);
@@ -165,10 +166,17 @@ test_restore (void **state)
     s_open (&other);
     assert_true (store_was_restored (other.store));
     assert_int_equal (s_epoch (&other), 2);
-    assert_string_equal (store_install_id (other.store), install);
+    //  Who was backed up may still run: what is made here has a label of its own
+    char mine [BERTH_ID_SIZE];
+    snprintf (mine, sizeof mine, "%s", store_install_id (other.store));
+    assert_true (berth_id_is (mine));
+    assert_string_not_equal (mine, install);
+    assert_string_equal (store_former_install_id (other.store), install);
     assert_int_equal (s_last_seq (&other), 1);
     assert_true (s_generation (&other) > stale);
     s_open (&other);                                        //  Once
+    assert_string_equal (store_install_id (other.store), mine);
+    assert_string_equal (store_former_install_id (other.store), install);
     assert_false (store_was_restored (other.store));
     assert_int_equal (s_epoch (&other), 2);
     //  Not over a store

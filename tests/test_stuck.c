@@ -139,6 +139,18 @@ s_given_up (stage_t *stage, store_txn_t *txn)
 }
 
 static void
+s_former (stage_t *stage, store_txn_t *txn)
+{
+    berth_error_t err = { 0 };
+    suspect_t row;
+    memset (&row, 0, sizeof row);
+    s_put_suspect (stage, txn, suspect_kind_ORPHAN, false);
+    assert_ok (suspect_find (txn, stage->arena, "bubblewrap", "bubblewrap:00", &row, &err), err);
+    berth_put (suspect, &row, former, true);
+    assert_ok (suspect_put (txn, stage->arena, &row, &err), err);
+}
+
+static void
 s_missing (stage_t *stage, store_txn_t *txn)
 {
     s_put_suspect (stage, txn, suspect_kind_MISSING, false);
@@ -252,6 +264,8 @@ static const struct {
       "berth provider probe bubblewrap", false },
     { "orphan", s_orphan, 0, "place", "bubblewrap:x", "orphan", "no lease wants this place",
       "berth provider sweep bubblewrap --now", false },
+    { "former", s_former, 0, "place", "bubblewrap:x", "former", "may still run",
+      "berth provider sweep bubblewrap --now --former", false },
     { "given up", s_given_up, 0, "place", "bubblewrap:x", "orphan", "abandoned", NULL, true },
     { "missing", s_missing, 0, "lease", LEASE_A, "missing", "'bubblewrap:x' is not in the list",
       "berth provider sweep bubblewrap --now", false },

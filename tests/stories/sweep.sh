@@ -123,6 +123,28 @@ sweep fault >/dev/null
 same 1 "$(sweep fault --now | field acted)"
 await 10 eval '[ ! -e "$BERTH_STATE/places/$kept" ]'
 
+say "a service from a backup: what the one before it made since is told of, and left to its operator"
+ends_with 0 berth store backup "$here/copy"
+later=$(berth --quiet lease acquire odd)
+first=$(berth bus ping | sed -n 's/^install *//p')
+service_stop
+mv "$BERTH_STATE/store" "$here/first-store"
+rm -f "$BERTH_STATE/epoch"
+ends_with 0 "$BERTH_BUILD/berthd" --state "$BERTH_STATE" --restore "$here/copy"
+service_start --test-providers --config "$here/conf"
+[ "$(berth bus ping | sed -n 's/^install *//p')" != "$first" ] || story_fail "it has the same install id"
+ends_with 0 runs_in "$boxed"
+for _ in 1 2 3; do
+    same 0 "$(sweep fault --now | field acted)"
+done
+ends_with 1 berth doctor
+has "$output" "place fault:$later is former"
+has "$output" 'berth provider sweep fault --now --former'
+ends_with 1 berth doctor --fix --yes
+[ -d "$BERTH_STATE/places/$later" ] || story_fail "the place of another install was destroyed"
+same 1 "$(sweep fault --now --former | field acted)"
+await 10 eval '[ ! -e "$BERTH_STATE/places/$later" ]'
+
 say "by itself, too"
 service_stop
 printf 'sweep\n    every = 1\n    age = 1\n' >"$here/conf"
