@@ -170,7 +170,7 @@ s_list_stuck (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_
 {
     bus_stuck_t *stuck = arena_array (req->arena, STUCK_MAX, bus_stuck_t);
     size_t count;
-    if (stuck_find (txn, req->arena, req->now_ms, stuck, &count, err))
+    if (stuck_find (txn, req->arena, req, stuck, &count, err))
         return -1;
     for (size_t index = 0; index < count; index++)
         if (!stuck [index].meant)
@@ -187,7 +187,7 @@ s_hide (bus_stats_t *stats)
     stats->seq = stats->published = 0;
     stats->leases.count = stats->execs.count = stats->companies.count = 0;
     stats->stuck.count = stats->faults.count = 0;
-    stats->ending.count = stats->retained.count = 0;
+    stats->ending.count = 0;
     for (size_t index = 0; index < stats->providers.count; index++) {
         bus_provider_t *provider = (bus_provider_t *) &stats->providers.items [index];
         berth_clear (bus_provider, provider, last_error);

@@ -22,7 +22,7 @@ typedef struct {
     void *stop_context;
 } bus_parts_t;
 
-//  Fills what ends soon, and what is retained: a bounded part of each, soonest first (inspect_ends.c).
+//  Fills what ends soon, a bounded part of it, soonest first (inspect_ends.c).
 int inspect_ends (const request_t *req, store_txn_t *txn, bus_stats_t *stats, berth_error_t *err);
 
 inspector_t *inspector_new (const context_t *context, const bus_parts_t *parts, berth_error_t *err);

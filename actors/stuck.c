@@ -9,7 +9,8 @@
 typedef struct {
     store_txn_t *txn;
     arena_t *arena;
-    int64_t now_ms;
+    int64_t now_ms, mono_ms;
+    const char *boot;               //  Of mono_ms
     bus_stuck_t *items;
     size_t count;
 } look_t;
@@ -173,7 +174,9 @@ static void
 s_active (look_t *self, const void *row)
 {
     const lease_t *lease = row;
-    if (lease->expires_at && self->now_ms - lease->expires_at >= STUCK_AFTER_MS)
+    bool here = lease->boot && strcmp (lease->boot, self->boot) == 0;       //  Else the wall clock it is
+    int64_t over_ms = here ? self->mono_ms - lease->deadline_mono_ms : self->now_ms - lease->expires_at;
+    if (lease->expires_at && over_ms >= STUCK_AFTER_MS)
         s_lease (self, lease, lease->expires_at, "its time is over and it was not ended", NULL);
 }
 
@@ -188,7 +191,8 @@ s_retained (look_t *self, const void *row)
         .why = SAY ("its files are kept until they are fetched%s%s",
                     lease->expires_at ? "; that ends " : "",
                     lease->expires_at ? s_when (self, lease->expires_at) : ""),
-        .command = SAY ("berth lease release %s", lease->id),
+        .command = SAY (lease->source.size ? "berth workspace return %s" : "berth lease release %s",
+                        lease->id),
     });
 }
 
@@ -279,10 +283,11 @@ s_deleting (look_t *self, const void *row)
 }
 
 int
-stuck_find (store_txn_t *txn, arena_t *arena, int64_t now_ms, bus_stuck_t *ret_items,
+stuck_find (store_txn_t *txn, arena_t *arena, const request_t *now, bus_stuck_t *ret_items,
             size_t *ret_count, berth_error_t *err)
 {
-    look_t look = { .txn = txn, .arena = arena, .now_ms = now_ms, .items = ret_items };
+    look_t look = { .txn = txn, .arena = arena, .now_ms = now->now_ms, .mono_ms = now->mono_ms,
+                    .boot = now->boot, .items = ret_items };
     store_key_t retained = { 0 };
     key_byte (&retained, lease_state_RETAINED);
     if (s_each (&look, INDEX_HOLD_LIST, NULL, s_breaker, sizeof (hold_t), err)

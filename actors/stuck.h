@@ -6,6 +6,7 @@
 #ifndef BERTH_STUCK_H_INCLUDED
 #define BERTH_STUCK_H_INCLUDED
 
+#include "actor.h"
 #include "arena.h"
 #include "bus.h"
 #include "tables.h"
@@ -19,8 +20,8 @@ enum {
     STUCK_QUEUED_MS = 600000        //  In the queue of a workspace
 };
 
-//  Fills ret_items (room for STUCK_MAX) with what the rows say; strings in arena.
-int stuck_find (store_txn_t *txn, arena_t *arena, int64_t now_ms, bus_stuck_t *ret_items,
+//  Fills ret_items (room for STUCK_MAX) with what the rows say by the clocks of `now`; strings in arena.
+int stuck_find (store_txn_t *txn, arena_t *arena, const request_t *now, bus_stuck_t *ret_items,
                 size_t *ret_count, berth_error_t *err);
 
 #endif

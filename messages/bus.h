@@ -139,15 +139,13 @@ BERTH_MESSAGE (bus_company, BUS_COMPANY);
     F (T, BOOL,  meant,     "meant",     OPTIONAL, 0, "Somebody wants it so: it is told, and is no trouble.")
 BERTH_MESSAGE (bus_stuck, BUS_STUCK);
 
-//  A lease that ends soon, or one whose files are kept for a while.
+//  A lease that ends soon.
 #define BUS_ENDING(F, T) \
     F (T, ID,    id,        "leaseId",   REQUIRED, 36, "Which.") \
     F (T, STR,   company,   "companyId", REQUIRED, 64, "Whose.") \
-    F (T, TIME,  since,     "since",     REQUIRED, 0, "When it was last changed.") \
     F (T, TIME,  expires_at, "expiresAt", REQUIRED, 0, "When it ends by itself.") \
     F (T, U64,   left_ms,   "leftMs",    REQUIRED, 0, "So long from now, whatever the wall clock does.") \
-    F (T, STR,   ends_by,   "endsBy",    NULLABLE, 32, "What ends it then.") \
-    F (T, STR,   why,       "failureReason", NULLABLE, 512, "Why it came to that, where that is known.")
+    F (T, STR,   ends_by,   "endsBy",    NULLABLE, 32, "What ends it then.")
 BERTH_MESSAGE (bus_ending, BUS_ENDING);
 
 #define BUS_FAULT(F, T) \
@@ -176,7 +174,6 @@ BERTH_MESSAGE (bus_fault, BUS_FAULT);
     F (T, LIST (bus_provider), providers, "providers", REQUIRED, 64, "Each provider.") \
     F (T, LIST (bus_stuck), stuck, "stuck", REQUIRED, 100, "What does not move.") \
     F (T, LIST (bus_ending), ending, "endingSoon", REQUIRED, 10, "Leases that end within five minutes.") \
-    F (T, LIST (bus_ending), retained, "retained", REQUIRED, 50, "Leases whose files are kept for somebody to fetch.") \
     F (T, LIST (bus_fault), faults, "lastErrors", REQUIRED, 20, "The last failures, newest first.")
 BERTH_MESSAGE (bus_stats, BUS_STATS);
 

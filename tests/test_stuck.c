@@ -33,7 +33,8 @@ s_find (stage_t *stage, bus_stuck_t items [STUCK_MAX])
     store_txn_t *txn;
     size_t count = 0;
     assert_ok (store_read (stage->store, &txn, &err), err);
-    assert_ok (stuck_find (txn, stage->arena, stage->now_ms, items, &count, &err), err);
+    request_t now = { .now_ms = stage->now_ms, .mono_ms = stage->mono_ms, .boot = "this" };
+    assert_ok (stuck_find (txn, stage->arena, &now, items, &count, &err), err);
     store_txn_destroy (&txn);
     for (size_t index = 0; index < count; index++) {        //  It goes out as it is
         bus_stuck_t again;
@@ -239,6 +240,25 @@ s_deleting (stage_t *stage, store_txn_t *txn)
     stage_put_environment (stage, ENV, ASK ("{'deletingAt':%lld}", (long long) stage->now_ms));
 }
 
+//  Not overdue, whatever the wall clock is set to: in this boot another one decides.
+static void
+test_clock_set (void **state)
+{
+    (void) state;
+    bus_stuck_t items [STUCK_MAX];
+    stage_t *stage = stage_new ();
+    lease_t row = stage_lease (stage, LEASE_A, ENV, lease_state_ACTIVE);
+    row.expires_at = stage->now_ms + 1000;
+    row.deadline_mono_ms = stage->mono_ms + 1000;
+    row.boot = "this";
+    stage_put_lease (stage, &row);
+    stage->now_ms += 30ll * DAY_MS;
+    assert_int_equal (s_find (stage, items), 0);
+    stage->mono_ms += 1000 + STUCK_AFTER_MS;
+    assert_int_equal (s_find (stage, items), 1);
+    stage_destroy (&stage);
+}
+
 //  ---- each of them, alone in its store
 
 static const struct {
@@ -383,6 +403,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_each), cmocka_unit_test (test_well), cmocka_unit_test (test_many),
+        cmocka_unit_test (test_clock_set),
     };
     return cmocka_run_group_tests_name ("stuck", tests, NULL, NULL);
 }

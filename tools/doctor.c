@@ -58,25 +58,6 @@ s_look_at_stuck (ward_t *ward, const bus_stats_t *stats)
     }
 }
 
-//  Somebody wants it so: the files of these must come home, or were left for somebody to look at.
-static void
-s_look_at_retained (ward_t *ward, const bus_stats_t *stats)
-{
-    arena_t *arena = ward->self->arena;
-    for (size_t index = 0; index < stats->retained.count; index++) {
-        const bus_ending_t *item = &stats->retained.items [index];
-        s_add (ward, (doctor_finding_t) {
-            .kind = "lease", .id = item->id, .state = "retained", .since = item->since,
-            .company = item->company, .meant = true,
-            .why = arena_printf (arena, "its files are kept %s more, then they go%s%s",
-                                 output_duration ((int64_t) item->left_ms, arena),
-                                 item->why ? "; " : "", item->why ? item->why : ""),
-            .command = arena_printf (arena, "berth workspace return %s   (or, without them: berth lease"
-                                     " release %s)", item->id, item->id),
-        });
-    }
-}
-
 static void
 s_look_at_holds (ward_t *ward, const bus_info_t *info, const bus_stats_t *stats)
 {
@@ -290,7 +271,6 @@ doctor_command (invocation_t *self, berth_error_t *err)
     ward_t *ward = arena_new_of (arena, ward_t);
     ward->self = self;
     s_look_at_stuck (ward, &stats);
-    s_look_at_retained (ward, &stats);
     s_look_at_holds (ward, &info, &stats);
     s_look_at_rest (ward, &stats);
     if (ask.fix && s_consent (ward, ask.yes, err))

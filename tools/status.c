@@ -92,11 +92,6 @@ s_endings (const output_t *out, const bus_stats_t *stats, arena_t *arena)
                      output_duration ((int64_t) item->left_ms, arena), item->ends_by ? ", by " : "",
                      item->ends_by ? item->ends_by : "");
     }
-    if (stats->retained.count)
-        output_line (out, "retained", "%zu lease%s%s; the first until %s; see `berth doctor`",
-                     stats->retained.count, stats->retained.count == 1 ? "" : "s",
-                     stats->retained.count == 50 ? " or more" : "",
-                     output_age (stats->retained.items [0].expires_at, out->now, arena));
 }
 
 static void

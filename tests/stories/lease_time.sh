@@ -139,7 +139,8 @@ run run.realize '{"heartbeatRunId":"r2","return":"required","executionWorkspace"
 berth lease release "$id" --wait=false >/dev/null
 await 10 is "$id" retained
 has "$(berth --json lease show "$id" | field endsBy)" retained
-has "$(berth doctor)" "its files are kept 6d23h more" doctor
+has "$(berth doctor)" "its files are kept until they are fetched; that ends in 604" doctor
+has "$(berth doctor)" "berth workspace return $id" doctor
 ends_with 0 berth workspace return "$id"
 await 10 is "$id" released
 lacks "$(berth doctor)" "$id" doctor
