@@ -9,6 +9,7 @@
 #include "plant.h"
 #include "proxy_lines.h"
 #include "proxy_list.h"
+#include "proxy_secrets.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -228,6 +229,7 @@ s_run (turn_t *turn, const call_t *call, berth_bytes_t *ret_result, berth_error_
     void *result = arena_take (turn->arena, row->reply->size + sizeof (berth_message_t));
     if (berth_unpack_own (row->request, (berth_bytes_t) { call->body, call->size }, turn->arena, ask,
                           err)
+        || proxy_secrets (self->context, turn->post, turn->letter, self->provider, ask, turn->arena, err)
         || s_verb (turn, call->letter.type, call->until_ms, ask, result, err))
         return -1;
     *ret_result = berth_pack (row->reply, result, turn->arena);

@@ -175,6 +175,7 @@ s_create (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
 {
     environment_t row;
     if (store_admit (txn, err) || s_build (args, req, txn, &row, err)
+        || registry_keep_secrets (args, req, txn, NULL, &row, err)
         || environment_put (txn, req->arena, &row, err)
         || environment_note (req, txn, ACTION_ENVIRONMENT_CREATED, &row,
                              environment_details (&row, req->arena), err))
@@ -360,17 +361,20 @@ s_update (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     registry_t *self = args;
     CHECK (self, REGISTRY_MAGIC);
     const environment_update_t *ask = req->body;
-    environment_t row;
+    environment_t row, before;
     changes_t changes;
     if (environment_find (txn, req->arena, ask->company, ask->id, &row, err)
-        || registry_stays (&row, err)
-        || s_patch (self, req, &row, &changes, err)
+        || registry_stays (&row, err))
+        return -1;
+    before = row;
+    if (s_patch (self, req, &row, &changes, err)
         || s_only_local (txn, req->arena, &row, err))
         return -1;
     if (changes.config || changes.description || changes.driver || changes.metadata || changes.name
         || changes.policy || changes.status) {
         row.updated_at = req->now_ms;
-        if (environment_put (txn, req->arena, &row, err)
+        if (registry_keep_secrets (self, req, txn, &before, &row, err)
+            || environment_put (txn, req->arena, &row, err)
             || environment_note (req, txn, ACTION_ENVIRONMENT_UPDATED, &row,
                                  s_change_details (&row, &changes, req->arena), err))
             return -1;

@@ -3,6 +3,7 @@
 #include "registry_parts.h"
 
 #include "codec.h"
+#include "ids.h"
 #include "wire.h"
 
 #include <stdlib.h>
@@ -92,7 +93,25 @@ s_read_only (const config_rules_t *rules, berth_bytes_t list, const char *field,
     return s_absolute (list, field, err);
 }
 
-//  Names of environment variables, to text.
+//  {type: plain, value}, or {type: secret_ref, secretId}: as an exec's variables.
+static bool
+s_is_reference (berth_bytes_t value)
+{
+    berth_bytes_t type = any_get (value, "type");
+    wire_t wire = wire_of (any_get (value, s_is_text (type, "plain") ? "value" : "secretId"));
+    wire_token_t token;
+    if ((!s_is_text (type, "plain") && !s_is_text (type, "secret_ref")) || !wire.at
+        || wire_next (&wire, &token) || (token.type != WIRE_STR && token.type != WIRE_BIN))
+        return false;
+    char id [37] = "";
+    if (s_is_text (type, "plain"))
+        return !memchr (token.data, 0, token.size);
+    if (token.size == 36)
+        memcpy (id, token.data, 36);
+    return berth_id_is (id);
+}
+
+//  Names of environment variables, to text or to a reference.
 static int
 s_env (berth_bytes_t env, const char *field, berth_error_t *err)
 {
@@ -108,22 +127,25 @@ s_env (berth_bytes_t env, const char *field, berth_error_t *err)
             return s_wrong (err, field, "holds a name that is no name of a variable");
         wire_t wire = wire_of (value);
         wire_token_t token;
+        if (s_is_reference (value))
+            continue;
         if (wire_next (&wire, &token) || (token.type != WIRE_STR && token.type != WIRE_BIN)
             || memchr (token.data, 0, token.size))
-            return s_wrong (err, field, "must hold texts without NUL");
+            return s_wrong (err, field, "must hold texts without NUL, or {type: secret_ref, secretId}");
     }
     return 0;
 }
 
 //  ---- drivers
 
-//  Its shape and rules are the provider's; that a key cannot be kept is ours.
+//  Its shape and rules are the provider's; a key that is typed becomes a secret, where there are any.
 static int
-s_ssh (berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal, berth_error_t *err)
+s_ssh (const config_rules_t *rules, berth_bytes_t config, arena_t *arena, berth_bytes_t *ret_normal,
+       berth_error_t *err)
 {
-    if (!any_is_null (any_get (config, "privateKey")))
+    if (rules->to_save && !rules->context->vault && !any_is_null (any_get (config, "privateKey")))
         return s_refuse (err, BERTH_UNSUPPORTED, "config.privateKey",
-                         "cannot be kept yet: this service has no secrets");
+                         "cannot be kept: this service has no secrets");
     return provider_check_config (provider_by_name ("ssh"), NULL, config, arena, ret_normal, err);
 }
 
@@ -193,7 +215,7 @@ s_of_driver (const config_rules_t *rules, environment_driver_t driver, berth_byt
             *ret_normal = config;
             return 0;
         case environment_driver_SSH:
-            return s_ssh (config, arena, ret_normal, err);
+            return s_ssh (rules, config, arena, ret_normal, err);
         case environment_driver_SANDBOX:
             return s_sandbox (rules, config, arena, ret_normal, err);
         case environment_driver_PLUGIN:

@@ -114,7 +114,8 @@ s_send_release (const request_t *req, effects_t *fx, const environment_t *row, c
 static int
 s_remove (const request_t *req, store_txn_t *txn, const environment_t *row, berth_error_t *err)
 {
-    return environment_del (txn, req->arena, row->id, err)
+    return registry_drop_secrets (req, txn, row, err)
+        || environment_del (txn, req->arena, row->id, err)
         || environment_note (req, txn, ACTION_ENVIRONMENT_DELETED, row,
                              environment_details (row, req->arena), err) ? -1 : 0;
 }

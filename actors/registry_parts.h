@@ -50,6 +50,19 @@ int registry_policy (const config_rules_t *rules, const environment_policy_t *po
 //  May this service use the provider at all? (`fault` exists only for tests.)
 bool registry_has (const context_t *context, const provider_t *provider);
 
+//  ---- registry_secrets.c
+
+//  Before a row is written: what is typed into its secret fields becomes a secret of the company, the
+//  row keeps its id; each is bound to the environment, what `before` (NULL: none) referred to and the
+//  row does not, is not any more; a secret that was made for it and that nothing else uses, goes.
+//  Errors: not_found (a secret that it names), unsupported (no vault), conflict.
+int registry_keep_secrets (const registry_t *self, const request_t *req, store_txn_t *txn,
+                           const environment_t *before, environment_t *row, berth_error_t *err);
+
+//  The same for a row that goes.
+int registry_drop_secrets (const request_t *req, store_txn_t *txn, const environment_t *row,
+                           berth_error_t *err);
+
 //  ---- registry_reuse.c
 handler_fn registry_reuse_match, registry_config_from_lease;
 

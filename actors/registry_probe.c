@@ -32,14 +32,14 @@ s_available (const registry_t *self, const provider_t *provider, berth_error_t *
 
 //  Asks the provider's proxy; whoever asked waits for the subject.
 static void
-s_ask (const request_t *req, effects_t *fx, const provider_t *provider, const char *driver,
-       berth_bytes_t config, const char *subject)
+s_ask (const request_t *req, effects_t *fx, const provider_t *provider, const environment_t *env,
+       const char *driver, berth_bytes_t config, const char *subject)
 {
     int64_t deadline_ms = req->mono_ms + PROBE_MS;
     if (req->letter->deadline_ms && req->letter->deadline_ms < deadline_ms)
         deadline_ms = req->letter->deadline_ms;
     place_probe_t ask = {
-        .company = req->company, .driver = driver,
+        .company = env ? env->company : req->company, .env = env ? env->id : NULL, .driver = driver,
         .config = any_set (config, "provider", (berth_bytes_t) { NULL, 0 }, req->arena),
     };
     effects_work (fx, req->arena, ACTOR_PROXY, provider->name, REQUEST_PLACE_PROBE, subject,
@@ -62,7 +62,7 @@ registry_probe (void *args, const request_t *req, store_txn_t *txn, effects_t *f
     if (provider_of (row.driver, row.config, req->arena, &provider, err)
         || s_available (self, provider, err))
         return -1;
-    s_ask (req, fx, provider, berth_enum_text (&environment_driver_enum, (int) row.driver),
+    s_ask (req, fx, provider, &row, berth_enum_text (&environment_driver_enum, (int) row.driver),
            row.config, arena_printf (req->arena, "%s%s/%s", s_saved, row.id, id_new (req)));
     return 0;
 }
@@ -83,7 +83,7 @@ registry_probe_config (void *args, const request_t *req, store_txn_t *txn, effec
         || s_available (self, provider, err))
         return -1;
     const char *driver = berth_enum_text (&environment_driver_enum, (int) ask->driver);
-    s_ask (req, fx, provider, driver, config,
+    s_ask (req, fx, provider, NULL, driver, config,
            arena_printf (req->arena, "%s%s/%s/%zu/%s", s_unsaved, id_new (req), driver,
                          any_count (given), ask->company));
     return 0;
@@ -108,7 +108,7 @@ registry_provider_probe (void *args, const request_t *req, store_txn_t *txn, eff
     if (provider_check_config (provider, NULL, config, req->arena, &config, err))
         return -1;
     const char *driver = strcmp (provider->name, "local") ? "sandbox" : "local";
-    s_ask (req, fx, provider, driver, config,
+    s_ask (req, fx, provider, NULL, driver, config,
            arena_printf (req->arena, "%s%s/%s", s_provider, id_new (req), driver));
     return 0;
 }

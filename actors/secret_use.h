@@ -32,4 +32,11 @@ typedef struct {
 int secret_use (vault_t *vault, const request_t *req, store_txn_t *txn, const secret_use_t *use,
                 berth_bytes_t *ret_value, berth_error_t *err);
 
+//  The two halves of it, for a thread that has only a snapshot: secret_look () opens the value in `arena`
+//  and says in *ret_event what is to be entered (its `secret` is NULL: nothing); secret_enter () does, in
+//  a write transaction.
+int secret_look (vault_t *vault, store_txn_t *txn, arena_t *arena, const secret_use_t *use,
+                 secret_event_t *ret_event, berth_bytes_t *ret_value, berth_error_t *err);
+int secret_enter (const request_t *req, store_txn_t *txn, secret_event_t *event, berth_error_t *err);
+
 #endif

@@ -16,8 +16,8 @@ s_find (const request_t *req, store_txn_t *txn, const char *id, const char *comp
         || company_check (company, ret_row->company, "secret", id, err) ? -1 : 0;
 }
 
-static uint64_t
-s_references (store_txn_t *txn, const char *id)
+uint64_t
+secret_references (store_txn_t *txn, const char *id)
 {
     store_key_t prefix = { 0 };
     key_id (&prefix, id);
@@ -27,7 +27,7 @@ s_references (store_txn_t *txn, const char *id)
 static int
 s_answer (const request_t *req, store_txn_t *txn, effects_t *fx, secret_t *row)
 {
-    berth_put (secret, row, references, s_references (txn, row->id));
+    berth_put (secret, row, references, secret_references (txn, row->id));
     effects_reply (fx, req, &secret_schema, row);
     return 0;
 }
@@ -67,7 +67,7 @@ s_wants (void *context, void *at)
     secret_t *row = at;
     if (self->ask->status && row->status != self->ask->status)
         return false;
-    berth_put (secret, row, references, s_references (self->txn, row->id));
+    berth_put (secret, row, references, secret_references (self->txn, row->id));
     return true;
 }
 
@@ -137,7 +137,7 @@ s_bound (const request_t *req, store_txn_t *txn, const secret_t *row, berth_erro
     berth_error_set (err->remedy, sizeof err->remedy, "berth secret usage %s, then berth secret delete "
                      "--force", row->id);
     return berth_fail (err, BERTH_CONFLICT, "secret '%s' is bound %llu times, first to '%s' of %s %s",
-                       row->name, (unsigned long long) s_references (txn, row->id), first.path,
+                       row->name, (unsigned long long) secret_references (txn, row->id), first.path,
                        berth_enum_text (&secret_target_enum, (int) first.target_type), first.target);
 }
 
@@ -163,7 +163,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_SECRET_DELETE] = s_delete,
     [REQUEST_SECRET_BIND] = secrets_bind, [REQUEST_SECRET_UNBIND] = secrets_unbind,
     [REQUEST_SECRET_SYNC] = secrets_sync, [REQUEST_SECRET_USAGE] = secrets_usage,
-    [REQUEST_SECRET_EVENTS] = secrets_events, [REQUEST_SECRET_REKEY] = secrets_rekey,
+    [REQUEST_SECRET_EVENTS] = secrets_events, [REQUEST_SECRET_USED] = secrets_used, [REQUEST_SECRET_REKEY] = secrets_rekey,
 };
 
 secrets_t *

@@ -42,4 +42,11 @@ int secret_destroy (const request_t *req, store_txn_t *txn, const secret_t *row,
 int secret_attach (const request_t *req, store_txn_t *txn, const secret_t *row,
                    const secret_bind_t *ask, secret_binding_t *ret_binding, berth_error_t *err);
 
+//  Takes a binding away.
+int secret_detach (const request_t *req, store_txn_t *txn, const secret_binding_t *binding,
+                   berth_error_t *err);
+
+//  How many bindings name a secret.
+uint64_t secret_references (store_txn_t *txn, const char *id);
+
 #endif

@@ -22,8 +22,9 @@ secrets_bind (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, b
 }
 
 //  The secret's row is read for the entry; it may have gone by hand.
-static int
-s_detach (const request_t *req, store_txn_t *txn, const secret_binding_t *binding, berth_error_t *err)
+int
+secret_detach (const request_t *req, store_txn_t *txn, const secret_binding_t *binding,
+               berth_error_t *err)
 {
     secret_t row;
     return secret_get (txn, req->arena, binding->secret, &row, err)
@@ -39,7 +40,7 @@ secrets_unbind (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
     secret_binding_t binding;
     int rc = secret_binding_find (txn, req->arena, ask->company, ask->target_type, ask->target, ask->path,
                                   &binding, err);
-    if (rc < 0 || (rc == 0 && s_detach (req, txn, &binding, err)))
+    if (rc < 0 || (rc == 0 && secret_detach (req, txn, &binding, err)))
         return -1;
     effects_reply (fx, req, &nothing_schema, &(nothing_t) { 0 });
     return 0;
@@ -83,7 +84,7 @@ s_clear (const request_t *req, store_txn_t *txn, const secret_sync_t *ask, berth
         walk_end (&walk);
         if (rc)
             return rc < 0 ? -1 : 0;
-        if (!s_wanted (ask, &binding) && s_detach (req, txn, &binding, err))
+        if (!s_wanted (ask, &binding) && secret_detach (req, txn, &binding, err))
             return -1;
     }
 }

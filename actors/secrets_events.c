@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "page.h"
+#include "secret_use.h"
 
 typedef struct {
     const char *company;            //  NULL: any
@@ -42,6 +43,16 @@ secrets_events (void *me, const request_t *req, store_txn_t *txn, effects_t *fx,
         return -1;
     effects_reply (fx, req, &secret_events_schema, &page);
     return 0;
+}
+
+//  A thread that had only a snapshot used one.
+int
+secrets_used (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) me;
+    (void) fx;
+    secret_event_t event = *(const secret_event_t *) req->body;
+    return secret_enter (req, txn, &event, err);
 }
 
 //  ---- retention

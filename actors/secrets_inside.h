@@ -29,7 +29,7 @@ handler_fn secrets_bind, secrets_unbind, secrets_sync, secrets_usage;
 
 //  ---- secrets_events.c
 
-handler_fn secrets_events, secrets_tick;
+handler_fn secrets_events, secrets_used, secrets_tick;
 int64_t secrets_next_ms (void *self);
 
 //  ---- secrets_rekey.c

@@ -173,6 +173,7 @@ BERTH_MESSAGE (place_return, PLACE_RETURN);
 //  Probe a provider with a config; the answer is a probe_result.
 #define PLACE_PROBE(F, T) \
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
+    F (T, ID,    env,       "environmentId", OPTIONAL, 36, "Whose secrets it may use; absent: of an unsaved config, which has its own.") \
     F (T, STR,   driver,    "driver",    REQUIRED, 16, "Driver.") \
     F (T, ANY,   config,    "config",    REQUIRED | OBJECT, 65536, "Settings.")
 BERTH_MESSAGE (place_probe, PLACE_PROBE);

@@ -168,6 +168,7 @@ enum {
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \
     X (STORE_TOLD,           "store.told",              storage_told,        nothing,           STORE,    INTERNAL, READ, "How far a check or a backup is.") \
+    X (SECRET_USED,          "secret.used",             secret_event,        nothing,           SECRETS,  INTERNAL, WRITE, "Enter a use of a secret.") \
     X (SPOOL_DROP,           "spool.drop",              spool_drop,          nothing,           STORE,    INTERNAL, READ, "Remove an exec's output.") \
     X (EXEC_RUN_STEP,        "exec.runStep",            exec_start,          exec_result,       EXECS,    INTERNAL, WRITE, "exec.run for another actor.")
 

@@ -87,12 +87,12 @@ BERTH_MESSAGE (secret_binding, SECRET_BINDING);
 
 //  Never a value.
 #define SECRET_EVENT(F, T) \
-    F (T, ID,    id,        "id",        REQUIRED, 36, "The entry.") \
+    F (T, ID,    id,        "id",        OPTIONAL, 36, "The entry.") \
     F (T, STR,   company,   "companyId", REQUIRED, 64, "Whose secret.") \
     F (T, ID,    secret,    "secretId",  REQUIRED, 36, "Which one was asked for.") \
     F (T, U64,   version,   "version",   NULLABLE, 0, "Which version was used.") \
     F (T, STR,   provider,  "provider",  REQUIRED, 64, "Who keeps it.") \
-    F (T, STR,   actor_type, "actorType", REQUIRED, 32, "agent, user or system.") \
+    F (T, STR,   actor_type, "actorType", OPTIONAL, 32, "agent, user or system.") \
     F (T, STR,   actor,     "actorId",   NULLABLE, 128, "On whose behalf.") \
     F (T, STR,   consumer_type, "consumerType", REQUIRED, 32, "What used it: environment, run or agent.") \
     F (T, STR,   consumer,  "consumerId", REQUIRED, 128, "Which one.") \
@@ -101,7 +101,7 @@ BERTH_MESSAGE (secret_binding, SECRET_BINDING);
     F (T, STR,   run,       "heartbeatRunId", NULLABLE, 128, "For which run.") \
     F (T, STR,   outcome,   "outcome",   REQUIRED, 16, "success or failure.") \
     F (T, STR,   error,     "errorCode", NULLABLE, 120, "Why not.") \
-    F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When.")
+    F (T, TIME,  created_at, "createdAt", OPTIONAL, 0, "When.")
 BERTH_MESSAGE (secret_event, SECRET_EVENT);
 
 //  ---- requests

@@ -51,6 +51,7 @@ BERTH_MESSAGE (fault_rule, FAULT_RULE);
 #define FAULT_CONFIG(F, T) \
     F (T, LIST (fault_rule), faults, "faults", OPTIONAL, 64, "What goes wrong.") \
     F (T, ANY,   env,       "env",       OPTIONAL | OBJECT, 65536, "Environment of every exec: name to text.") \
+    F (T, STR,   token,     "token",     OPTIONAL | SECRET, 256, "If given, a place opens only where it begins with `right-`.") \
     F (T, BOOL,  reuse,     "reuseLease", OPTIONAL, 0, "The place may serve one lease after another (false).") \
     F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL | POSITIVE, 86400000, "For each call of the provider.")
 BERTH_MESSAGE (fault_config, FAULT_CONFIG);
@@ -304,6 +305,9 @@ s_acquire (void *object, const place_open_t *ask, int64_t deadline_ms, arena_t *
     CHECK (self, FAULT_MAGIC);
     fault_kind_t kind;
     s_remember_list (self, ask->config);
+    const char *token = any_text (ask->config, "token", arena);
+    if (token && strncmp (token, "right-", 6))
+        return berth_fail (err, BERTH_PROVIDER_ERROR, "the token is wrong");
     if (s_follow (self, fault_verb_ACQUIRE, ask->config, ask->lease, deadline_ms, &kind, err))
         return -1;
     if (kind == fault_kind_LIE) {

@@ -20,7 +20,7 @@
     X (HOLDS,        hold,        LEASES,   "what keeps new leases away") \
     X (SWEEPS,       sweep,       LEASES,   "the search for lost places, by provider") \
     X (SUSPECTS,     suspect,     LEASES,   "places that no lease wants, leases whose place is gone") \
-    X (SECRETS,      secret,      SECRETS,  "company secrets, without their values") \
+    X (SECRETS,      secret,      SECRETS,  "company secrets, without their values; also by the registry, through secret_make ()") \
     X (SECRET_VERSIONS, secret_version, SECRETS, "their sealed values") \
     X (SECRET_BINDINGS, secret_binding, SECRETS, "who may use them") \
     X (SECRET_EVENTS, secret_event, SECRETS,  "who did, written where it is used: secret_use ()") \

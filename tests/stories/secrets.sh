@@ -100,3 +100,33 @@ berth secret delete 'Deploy token' --force
 ends_with 4 berth secret show 'Deploy token'
 service_release
 nowhere "$BERTH_STATE" "$service_log"
+
+say 'what is typed into a config becomes a secret, opened for each call of its provider'
+CREDENTIALS_DIRECTORY=$here/credentials service_start --test-providers
+typed ()        #  name token: both by the shell's own words, no process sees them
+{
+    printf '{"companyId": "default", "name": "%s", "driver": "sandbox", "config": {"provider": "fault", "token": "%s"}}' "$1" "$2"
+}
+box=$(typed box1 "right-$canary" | berth --json bus call environment.create -)
+lacks "$box" "$canary" 'the row'
+secret=$(field config.token <<<"$box")
+has "$(berth --json secret show "$secret" | field name)" 'environment-sandbox-box1-token-'
+same environment "$(berth --json secret usage "$secret" | field targetType)" binding
+lease=$(berth --json lease acquire box1 | field id)
+lacks "$(berth --json lease show "$lease")" "$canary" 'the lease'
+within 5 sh -c "'$BERTH_BUILD/berth' --json secret events '$secret' | grep -q success" || story_fail 'its use is not entered'
+nowhere "$BERTH_STATE" "$service_log"
+berth lease release "$lease"
+
+say 'another value takes its place, and the one before goes'
+ends_with 0 berth bus call environment.update "$(printf '{"environmentId": "%s", "config": {"token": "wrong-x"}}' "$(field id <<<"$box")")"
+ends_with 4 berth secret show "$secret"
+ends_with 27 berth lease acquire box1
+has "$output" 'the token is wrong'
+secret=$(berth --json env show box1 | field config.token)
+ends_with 0 berth secret update "$secret" --status disabled
+ends_with 5 berth lease acquire box1
+has "$output" 'disabled'
+berth env delete box1 --force
+ends_with 4 berth secret show "$secret"
+service_release
