@@ -160,7 +160,7 @@ static void
 test_ssh_defaults (void **state)
 {
     stage_t *stage = *state;
-    berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_CREATE,
+    berth_bytes_t row = stage_ok (stage, REQUEST_ENVIRONMENT_VALIDATE,
         "{'companyId':'c','name':'a','driver':'ssh','config':{'host':' h ','username':'u','port':'2222',"
         "'remoteWorkspacePath':'/w','privateKey':null,'knownHosts':'','privateKeySecretRef':"
         "{'type':'secret_ref','secretId':'" ID1 "'}}}");

@@ -73,6 +73,18 @@ service_start
 ends_with 7 berth exec wait "$exec"
 same "$(seq 1 40000 | sha256sum)" "$(berth exec logs --stream stdout "$exec" | sha256sum)"
 
+say "a key that is typed becomes a secret: it opens places, and stands nowhere"
+ssh-add -q -D
+has "$(berth --json env probe far | field ok)" false 'without a key'
+key=$(/usr/bin/python3 -c 'import json, sys; print(json.dumps(open(sys.argv[1]).read()))' "$here/user")
+printf '{"companyId":"default","name":"keyed","driver":"ssh","config":%s}' "$(config ",\"privateKey\":$key")" |
+    berth bus call environment.create - >/dev/null
+same true "$(berth --json env probe keyed | field ok)"
+same fine "$(berth run --on keyed --no-workspace -- echo fine)"
+line=$(sed -n 3p "$here/user")
+! grep -raqF -- "$line" "$BERTH_STATE" "$service_log" || story_fail "the key stands in the state directory or the log"
+ssh-add -q "$here/user"
+
 say "given back, nothing is left there but the program"
 berth lease release "$lease" >/dev/null
 [ ! -e "$here/there/$lease" ] || story_fail "the folder of the lease is still there"
