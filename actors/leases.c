@@ -287,6 +287,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_UPDATE_METADATA] = s_update_metadata,
     [REQUEST_LEASE_TARGET] = leases_target,
     [REQUEST_LEASE_PLACE] = leases_place,
+    [REQUEST_WORKSPACE_DISCARD] = leases_discard,
     [REQUEST_LEASE_REALIZED] = s_realized,
     [REQUEST_STEP_DONE] = s_done,
 };

@@ -556,6 +556,8 @@ leases_rejoin (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, 
         return s_renewed (req, txn, fx, err);
     if (req->letter->type == REQUEST_PROVIDER_SWEEP)
         return leases_sweep_now (me, req, txn, fx, err);
+    if (req->letter->type == REQUEST_WORKSPACE_DISCARD)
+        return leases_discard (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE)
         return leases_release (me, req, txn, fx, err);
     if (req->letter->type == REQUEST_LEASE_RELEASE_FOR_RUN)

@@ -170,6 +170,9 @@ int leases_adopted (leases_t *self, const request_t *req, const step_done_t *don
 int leases_taken_up (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                      store_txn_t *txn, effects_t *fx, berth_error_t *err);
 
+//  ---- leases_discard.c
+handler_fn leases_discard;
+
 //  ---- leases_hold.c
 handler_fn leases_drain, leases_undrain, leases_pause, leases_unpause;
 //  May a new lease be taken of this provider, for this environment? To be asked where its row is made.

@@ -62,6 +62,16 @@ BERTH_SCHEMA (record_basis, RECORD_BASIS, SCHEMA_ROW, "What it was made from.");
 BERTH_MESSAGE (record_rebuild, RECORD_REBUILD);
 BERTH_SCHEMA (record_rebuild, RECORD_REBUILD, SCHEMA_ROW, "What it takes to do it again.");
 
+#define RECORD_TRANSFER(F, T) \
+    F (T, STR,   how,       "how",       REQUIRED, 0, "What was chosen: copy, stream, bundle, overlay...") \
+    F (T, U64,   files,     "files",     REQUIRED, 0, "Files of the workspace.") \
+    F (T, U64,   bytes,     "bytes",     REQUIRED, 0, "Bytes that went.") \
+    F (T, U64,   saved_files, "savedFiles", REQUIRED, 0, "Files that were there already.") \
+    F (T, U64,   saved_bytes, "savedBytes", REQUIRED, 0, "Bytes that did not have to go.") \
+    F (T, U64,   ms,        "ms",        REQUIRED, 0, "Time it took.")
+BERTH_MESSAGE (record_transfer, RECORD_TRANSFER);
+BERTH_SCHEMA (record_transfer, RECORD_TRANSFER, SCHEMA_ROW, "How the files went, and what was saved.");
+
 #define RECORD(F, T) \
     F (T, U64,   version,   "version",   REQUIRED, 0, "1.") \
     F (T, STR,   transport, "transport", REQUIRED, 0, "local, ssh, sandbox or plugin.") \
@@ -72,6 +82,7 @@ BERTH_SCHEMA (record_rebuild, RECORD_REBUILD, SCHEMA_ROW, "What it takes to do i
     F (T, OBJ (record_local), local, "local", REQUIRED, 0, "The host's side.") \
     F (T, OBJ (record_remote), remote, "remote", REQUIRED, 0, "The place's side.") \
     F (T, OBJ (record_sync), sync, "sync", REQUIRED, 0, "How files travel.") \
+    F (T, OBJ (record_transfer), transfer, "transfer", OPTIONAL, 0, "How they went: ours, beside Paperclip's.") \
     F (T, OBJ (record_bootstrap), bootstrap, "bootstrap", REQUIRED, 0, "What made it ready.") \
     F (T, OBJ (record_rebuild), rebuild, "rebuild", REQUIRED, 0, "What it takes to do it again.") \
     F (T, STR,   summary,   "summary",   REQUIRED, 0, "For people.")
@@ -179,10 +190,16 @@ realization_record (const lease_t *lease, berth_bytes_t request, const place_rea
         .repo_ref = local.repo_ref, .local = local.path, .remote = remote.path,
         .provider_lease = lease->provider_lease, .basis = &basis,
     };
+    record_transfer_t transfer = {
+        .how = realized->how, .files = realized->files,
+        .bytes = realized->bytes, .saved_files = realized->saved_files,
+        .saved_bytes = realized->saved_bytes, .ms = realized->ms,
+    };
     record_t record = {
         .version = 1, .transport = transport, .provider = provider, .env = lease->env,
         .lease = lease->id, .provider_lease = lease->provider_lease, .local = &local,
-        .remote = &remote, .sync = &s_syncs [kind].sync, .bootstrap = &bootstrap,
+        .remote = &remote, .sync = &s_syncs [kind].sync,
+        .transfer = realized->how ? &transfer : NULL, .bootstrap = &bootstrap,
         .rebuild = &rebuild,
         .summary = s_summary (transport, &remote, local_path ? local_path : "/", arena),
     };

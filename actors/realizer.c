@@ -156,6 +156,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_WORKSPACE_LIST] = workspaces_list,
     [REQUEST_WORKSPACE_UPDATE] = workspaces_update,
     [REQUEST_WORKSPACE_RETURN] = realizer_return,
+    [REQUEST_WORKSPACE_DIFF] = realizer_diff,
     [REQUEST_WORKSPACE_REALIZE] = realizer_realize,
     [REQUEST_STEP_DONE] = s_done,
     [REQUEST_STEP_PROGRESS] = s_progress,

@@ -48,7 +48,7 @@ handler_fn workspaces_create, workspaces_get, workspaces_list, workspaces_update
 
 //  ---- realizer_realize.c, realizer_return.c
 
-handler_fn realizer_realize, realizer_return;
+handler_fn realizer_realize, realizer_return, realizer_diff;
 handler_fn realizer_return_again;   //  A retry of one that waited
 
 //  An answer to a step of such a work; `name` is the step's, without the attempt.

@@ -78,6 +78,8 @@ s_details (const step_t *step)
     details = any_set_text (details, "executionWorkspaceId", step->ask.workspace, arena);
     details = any_set_number (details, "files", step->realized.files, arena);
     details = any_set_number (details, "bytes", step->realized.bytes, arena);
+    details = any_set_number (details, "savedFiles", step->realized.saved_files, arena);
+    details = any_set_number (details, "savedBytes", step->realized.saved_bytes, arena);
     details = any_set_number (details, "refused", step->realized.refused, arena);
     details = any_set_number (details, "ms", step->realized.ms, arena);
     return any_set_truth (details, "provisioned", step->work->provisioned, arena);

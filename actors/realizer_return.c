@@ -48,16 +48,13 @@ s_target (const workspace_return_t *ask, const lease_t *lease, berth_bytes_t *re
                       "field 'target' is missing, and nothing was realized into the place");
 }
 
-int
-realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
-                 berth_error_t *err)
+static int
+s_begin (realizer_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+         workspace_return_t *ask, berth_error_t *err)
 {
-    realizer_t *self = args;
-    CHECK (self, REALIZER_MAGIC);
-    workspace_return_t ask = *(const workspace_return_t *) req->body;
     lease_t lease;
-    if (s_find (req, txn, &ask, &lease, err) || s_target (&ask, &lease, &ask.target, err)
-        || host_path_check (req, ask.target, "target", err))
+    if (s_find (req, txn, ask, &lease, err) || s_target (ask, &lease, &ask->target, err)
+        || host_path_check (req, ask->target, "target", err))
         return -1;
     const char *name = lease.provider ? lease.provider : lease.driver ? lease.driver : "local";
     const provider_t *provider = provider_by_name (name);
@@ -69,12 +66,12 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
                                                    : req->mono_ms + RETURN_MS;
     const char *subject = arena_printf (req->arena, "return/%s/%s", lease.id, id_new (req));
     work_t *work = work_begin (self, subject, req);
-    work->ask = berth_pack (&workspace_return_schema, &ask, work->arena);
+    work->ask = berth_pack (&workspace_return_schema, ask, work->arena);
     work->give_up_ms = deadline_ms + SLACK_MS;
     place_return_t step = {
         .lease = lease.id, .company = lease.company, .provider_lease = lease.provider_lease,
-        .metadata = lease.metadata,
-        .target = ask.target, .dry = ask.dry, .no_links = !host_is_free (req),
+        .metadata = lease.metadata, .target = ask->target, .dry = ask->dry,
+        .unified = ask->dry && ask->unified, .no_links = !host_is_free (req),
     };
     //  Nobody asked: it goes home as whoever realized it would have had to ask
     if (req->letter->roles & ROLE_INTERNAL && lease.source_no_links)
@@ -83,6 +80,33 @@ realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *
                   work_step (work, "return", req->arena), req, deadline_ms, &step);
     effects_wait (fx, req, subject);
     return 0;
+}
+
+int
+realizer_return (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
+                 berth_error_t *err)
+{
+    realizer_t *self = args;
+    CHECK (self, REALIZER_MAGIC);
+    workspace_return_t ask = *(const workspace_return_t *) req->body;
+    return s_begin (self, req, txn, fx, &ask, err);
+}
+
+//  The same road, and nothing is written at its end.
+int
+realizer_diff (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
+               berth_error_t *err)
+{
+    realizer_t *self = args;
+    CHECK (self, REALIZER_MAGIC);
+    const workspace_diff_t *diff = req->body;
+    workspace_return_t ask = { .lease = diff->lease, .company = diff->company,
+                               .target = diff->target };
+    if (berth_has (workspace_diff, diff, generation))
+        berth_put (workspace_return, &ask, generation, diff->generation);
+    berth_put (workspace_return, &ask, dry, true);
+    berth_put (workspace_return, &ask, unified, diff->unified);
+    return s_begin (self, req, txn, fx, &ask, err);
 }
 
 //  ---- answers
@@ -117,6 +141,8 @@ s_details (const lease_t *lease, const workspace_returned_t *returned, arena_t *
     details = any_set_number (details, "deleted", returned->deleted, arena);
     details = any_set_number (details, "conflicts", returned->conflicts, arena);
     details = any_set_number (details, "refused", returned->refused, arena);
+    if (returned->commits)
+        details = any_set_text (details, "commits", returned->commits, arena);
     return any_set_number (details, "bytes", returned->bytes, arena);
 }
 
@@ -128,6 +154,7 @@ s_reply (const workspace_returned_t *returned, arena_t *arena)
     if (packed.size <= BERTH_REPLY_KEPT_MAX)
         return packed;
     workspace_returned_t less = *returned;
+    less.patch = (berth_bytes_t) { NULL, 0 };
     less.changes.count = 0;
     less.cut = true;
     return berth_pack (&workspace_returned_schema, &less, arena);

@@ -40,6 +40,7 @@
     X (WORKSPACE_UPDATED,    "execution_workspace.updated", "execution_workspace") \
     X (WORKSPACE_REALIZED,   "workspace.realized",         "environment_lease") \
     X (WORKSPACE_RETURNED,   "workspace.returned",         "environment_lease") \
+    X (WORKSPACE_DISCARDED,  "workspace.discarded",        "environment_lease") \
     X (EXEC_STARTED,         "exec.started",               "exec") \
     X (EXEC_ENDED,           "exec.ended",                 "exec") \
     X (BUS_DRAINED,          "bus.drained",                "bus") \

@@ -153,8 +153,11 @@ BERTH_MESSAGE (place_realize, PLACE_REALIZE);
 #define PLACE_REALIZED(F, T) \
     F (T, BYTES, cwd,       "cwd",       REQUIRED, 4096, "The workspace as seen inside.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 65536, "The provider's own.") \
+    F (T, STR,   how,       "how",       OPTIONAL, 32, "What was chosen: copy, stream, bundle, overlay...") \
     F (T, U64,   files,     "files",     REQUIRED, 0, "Files that went.") \
     F (T, U64,   bytes,     "bytes",     REQUIRED, 0, "Bytes that went.") \
+    F (T, U64,   saved_files, "savedFiles", OPTIONAL, 0, "Files among them that were there already.") \
+    F (T, U64,   saved_bytes, "savedBytes", OPTIONAL, 0, "Bytes that did not have to go.") \
     F (T, U64,   refused,   "refused",   REQUIRED, 0, "Entries that stayed behind (devices, sockets...).") \
     F (T, U64,   ms,        "ms",        REQUIRED, 0, "Time it took.")
 BERTH_MESSAGE (place_realized, PLACE_REALIZED);
@@ -167,6 +170,7 @@ BERTH_MESSAGE (place_realized, PLACE_REALIZED);
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, target,    "target",    REQUIRED, 4096, "Folder on the host.") \
     F (T, BOOL,  dry,       "dry",       OPTIONAL, 0, "Only say what would come.") \
+    F (T, BOOL,  unified,   "unified",   OPTIONAL, 0, "With dry: as a unified diff, too.") \
     F (T, BOOL,  no_links,  "noLinks",   OPTIONAL, 0, "No part of its path may be a link.")
 BERTH_MESSAGE (place_return, PLACE_RETURN);
 

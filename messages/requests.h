@@ -94,6 +94,8 @@ enum {
     X (WORKSPACE_LIST,       "workspace.list",          workspace_list,      workspace_page,    READER,   ALL_,  READ,  "List workspaces, last used first.") \
     X (WORKSPACE_UPDATE,     "workspace.update",        workspace_update,    workspace,         REALIZER, WORK_, WRITE, "Change a workspace; config keys that are absent stay.") \
     X (WORKSPACE_RETURN,     "workspace.return",        workspace_return,    workspace_returned, REALIZER, WORK_, WRITE | MODE_STREAM, "Merge the files of a place home; with credit, progress on the way.") \
+    X (WORKSPACE_DIFF,       "workspace.diff",          workspace_diff,      workspace_returned, REALIZER, WORK_, READ | MODE_STREAM, "Say what workspace.return would bring, path by path or as a unified diff; nothing is written.") \
+    X (WORKSPACE_DISCARD,    "workspace.discard",       workspace_discard,   lease,             LEASES,   WORK_, WRITE, "Give up what was not returned; a place that was kept for it is closed.") \
     X (LEASE_ACQUIRE,        "lease.acquire",           lease_acquire,       lease,             LEASES,   WORK_, WRITE | MODE_STREAM, "Take a lease on an environment; with credit, its place in the queue on the way.") \
     X (LEASE_GET,            "lease.get",               lease_ref,           lease,             READER,   ALL_,  READ,  "Show one lease.") \
     X (LEASE_LIST,           "lease.list",              lease_list,          lease_page,        READER,   ALL_,  READ,  "List leases, last used first; of one run, oldest first.") \

@@ -139,7 +139,7 @@ BERTH_MESSAGE (realization_request, REALIZATION_REQUEST);
     F (T, STR,   mode,      "effectiveExecutionWorkspaceMode", NULLABLE, 32, "If no workspace is persisted.") \
     F (T, STR,   provision, "provisionCommand", OPTIONAL, 16384, "If no workspace is persisted.") \
     F (T, ENUM (workspace_return_mode), return_mode, "return", OPTIONAL, 0, "Must the files come home? (none)") \
-    F (T, STRS,  excludes,  "excludes",  OPTIONAL, 256, "Names or relative paths that stay behind.") \
+    F (T, STRS,  excludes,  "excludes",  OPTIONAL, 256, "What stays behind: names, paths from the top, patterns of them, or @heavy (node_modules, dist, build, vendor... ); the source's own .berthignore says more.") \
     F (T, U64,   timeout_ms, "timeoutMs", OPTIONAL | POSITIVE, 86400000, "Of copying (300,000).")
 BERTH_MESSAGE (run_realize, RUN_REALIZE);
 

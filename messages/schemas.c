@@ -51,6 +51,8 @@ BERTH_SCHEMA (workspace_page, WORKSPACE_PAGE, 0, "A page of workspaces.");
 BERTH_SCHEMA (realized_workspace, REALIZED_WORKSPACE, 0, "A workspace as it stands on the host.");
 BERTH_SCHEMA (workspace_progress, WORKSPACE_PROGRESS, 0, "How far the files are.");
 BERTH_SCHEMA (workspace_return, WORKSPACE_RETURN_ASK, 0, "What to bring home.");
+BERTH_SCHEMA (workspace_diff, WORKSPACE_DIFF_ASK, 0, "What would come home?");
+BERTH_SCHEMA (workspace_discard, WORKSPACE_DISCARD_ASK, 0, "Which files are not wanted.");
 BERTH_SCHEMA (workspace_change, WORKSPACE_CHANGE, 0, "One difference.");
 BERTH_SCHEMA (workspace_returned, WORKSPACE_RETURNED, 0, "What came home.");
 
@@ -298,7 +300,8 @@ static const berth_schema_t *const s_schemas [] = {
     &hold_schema, &bus_drain_schema, &provider_pause_schema, &hold_details_schema,
     &suspect_schema, &sweep_schema, &provider_sweep_schema, &orphan_details_schema,
     &place_list_schema, &place_listed_schema, &place_list_page_schema,
-    &workspace_return_schema, &workspace_change_schema, &workspace_returned_schema, &lease_schema,
+    &workspace_return_schema, &workspace_diff_schema, &workspace_discard_schema, &workspace_change_schema,
+    &workspace_returned_schema, &lease_schema,
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema, &lease_resume_schema, &lease_destroy_schema, &lease_adopt_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,

@@ -174,8 +174,25 @@ BERTH_MESSAGE (workspace_progress, WORKSPACE_PROGRESS);
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
     F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
     F (T, BYTES, target,    "target",    OPTIONAL | POSITIVE, 4096, "Folder on the host (default: where the files came from).") \
-    F (T, BOOL,  dry,       "dry",       OPTIONAL, 0, "Only say what would come home.")
+    F (T, BOOL,  dry,       "dry",       OPTIONAL, 0, "Only say what would come home.") \
+    F (T, BOOL,  unified,   "unified",   OPTIONAL, 0, "With dry: as a unified diff, too.")
 BERTH_MESSAGE (workspace_return, WORKSPACE_RETURN_ASK);
+
+//  What workspace.return would bring, and nothing is written.
+#define WORKSPACE_DIFF_ASK(F, T) \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease whose place holds the files.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.") \
+    F (T, BYTES, target,    "target",    OPTIONAL | POSITIVE, 4096, "Folder on the host (default: where the files came from).") \
+    F (T, BOOL,  unified,   "unified",   OPTIONAL, 0, "As a unified diff, too.")
+BERTH_MESSAGE (workspace_diff, WORKSPACE_DIFF_ASK);
+
+//  The files of a place are not wanted any more.
+#define WORKSPACE_DISCARD_ASK(F, T) \
+    F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease whose place holds the files.") \
+    F (T, STR,   company,   "companyId", OPTIONAL, 64, "If given, it must belong to it.") \
+    F (T, U64,   generation, "generation", OPTIONAL, 0, "If given, an old one is answered `fenced`.")
+BERTH_MESSAGE (workspace_discard, WORKSPACE_DISCARD_ASK);
 
 #define WORKSPACE_CHANGE(F, T) \
     F (T, STR,   change,    "change",    REQUIRED, 16, "added, changed, deleted, conflict or refused.") \
@@ -194,7 +211,13 @@ BERTH_MESSAGE (workspace_change, WORKSPACE_CHANGE);
     F (T, U64,   refused,   "refused",   REQUIRED, 0, "Entries left behind.") \
     F (T, U64,   bytes,     "bytes",     REQUIRED, 0, "Bytes that were written.") \
     F (T, LIST (workspace_change), changes, "changes", REQUIRED, 1000, "The first 1,000 of them.") \
-    F (T, BOOL,  cut,       "changesCut", REQUIRED, 0, "There were more.")
+    F (T, BOOL,  cut,       "changesCut", REQUIRED, 0, "There were more.") \
+    F (T, STR,   commits,   "commits",   OPTIONAL, 16, "What became of the place's commits: fast_forward, merge, conflict (they stand at commitsRef), or refused; absent: there were none.") \
+    F (T, STR,   head,      "head",      OPTIONAL, 64, "The commit that home's branch has now; of a conflict: the place's.") \
+    F (T, STR,   commits_ref, "commitsRef", OPTIONAL, 128, "Where the place's commits stand, unless the branch has them.") \
+    F (T, STR,   commits_reason, "commitsReason", OPTIONAL, 512, "Why.") \
+    F (T, BYTES, patch,     "patch",     OPTIONAL, 393216, "With unified: what `git apply` or `patch -p1` takes, whole files only.") \
+    F (T, BOOL,  patch_cut, "patchCut",  OPTIONAL, 0, "It has no room for all of them.")
 BERTH_MESSAGE (workspace_returned, WORKSPACE_RETURNED);
 
 #endif

@@ -54,6 +54,12 @@ struct places {
 //  ---------------------------------------------------------------------------------------------
 //  Taking turns
 
+spawner_t *
+places_spawner (const places_t *self)
+{
+    return self->spawner;
+}
+
 int
 places_claim (places_t *self, const char *lease, int64_t deadline_ms, berth_error_t *err)
 {

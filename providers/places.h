@@ -15,6 +15,7 @@
 #ifndef BERTH_PLACES_H_INCLUDED
 #define BERTH_PLACES_H_INCLUDED
 
+#include "git_home.h"
 #include "provider.h"
 #include "words.h"
 
@@ -146,6 +147,12 @@ berth_blobs_t places_env (const char *home, berth_bytes_t policy, berth_bytes_t 
 //  Calls for one lease take turns: waits until nobody else is at it. provider_timeout.
 int places_claim (places_t *self, const char *lease, int64_t deadline_ms, berth_error_t *err);
 void places_yield (places_t *self, const char *lease);
+
+//  What starts programs; the host's.
+spawner_t *places_spawner (const places_t *self);
+//  Commits of a place come home; fills the fields of the answer that tell.
+void places_bring_commits (places_t *self, const git_home_t *how, int64_t deadline_ms, arena_t *arena,
+                           workspace_returned_t *returned);
 
 //  The place's id, out of "<provider>:<id>" or "ssh://<host>/<folder>/<id>", else the lease's.
 const char *places_id (const char *provider_lease, const char *lease);

@@ -4,12 +4,12 @@
 
 #include "clock.h"
 #include "codec.h"
-#include "tree.h"
+#include "tree_diff.h"
 
 #include <string.h>
 #include <unistd.h>
 
-enum { CHANGES_MAX = 1000 };
+enum { CHANGES_MAX = 1000, PATCH_SIZE = 393216 };
 
 static int64_t
 s_uid (const place_t *place)
@@ -52,9 +52,10 @@ s_realize (places_t *self, const place_realize_t *ask, const char *cwd, journey_
     if (!source
         || places_find (self, places_id (ask->provider_lease, ask->lease), arena, &place, err))
         return -1;
-    const char **excludes = arena_array (arena, ask->excludes.count + 1, const char *);
-    for (size_t index = 0; index < ask->excludes.count; index++)
-        excludes [index] = ask->excludes.items [index];
+    const char *const *excludes;
+    if (tree_excludes (source, ask->no_links, ask->excludes.items, ask->excludes.count, arena,
+                       &excludes, err))
+        return -1;
     tree_options_t options = {
         .excludes = excludes, .uid = s_uid (&place), .gid = s_uid (&place),
         .deadline_mono_ms = deadline_ms, .progress = s_progress, .context = journey,
@@ -62,15 +63,17 @@ s_realize (places_t *self, const place_realize_t *ask, const char *cwd, journey_
     };
     int64_t started_ms = berth_mono_ms ();
     tree_progress_t done = { 0 };
-    //  Asked again after a failure: what is there is half of what was asked for.
-    if (tree_empty (place.workspace, err)
-        || tree_copy (source, place.workspace, arena_printf (arena, "%s/snapshot", place.folder),
-                      &options, &done, err))
+    //  What is there already, of this lease or of the one before it in this place, stays.
+    if (tree_renew (source, place.workspace, arena_printf (arena, "%s/snapshot", place.folder),
+                    &options, &done, err))
         return -1;
     *ret_realized = (place_realized_t) { 0 };
     ret_realized->cwd = words_bytes (cwd);
+    ret_realized->how = "copy";
     berth_put (place_realized, ret_realized, files, done.files);
-    berth_put (place_realized, ret_realized, bytes, done.bytes);
+    berth_put (place_realized, ret_realized, bytes, done.bytes - done.saved_bytes);
+    berth_put (place_realized, ret_realized, saved_files, done.saved_files);
+    berth_put (place_realized, ret_realized, saved_bytes, done.saved_bytes);
     berth_put (place_realized, ret_realized, refused, done.refused);
     berth_put (place_realized, ret_realized, ms, (uint64_t) (berth_mono_ms () - started_ms));
     return 0;
@@ -111,6 +114,18 @@ s_report (void *context, tree_change_t change, const char *path, const char *oth
     row->reason = arena_string (self->arena, reason);
 }
 
+void
+places_bring_commits (places_t *self, const git_home_t *how, int64_t deadline_ms, arena_t *arena,
+                      workspace_returned_t *returned)
+{
+    git_came_t came;
+    git_bring_home (places_spawner (self), how, deadline_ms, arena, &came);
+    returned->commits = came.outcome;
+    returned->head = came.head;
+    returned->commits_ref = came.ref;
+    returned->commits_reason = came.reason;
+}
+
 static int
 s_give_back (places_t *self, const place_return_t *ask, journey_t *journey, int64_t deadline_ms,
              arena_t *arena, workspace_returned_t *ret_returned, berth_error_t *err)
@@ -125,16 +140,20 @@ s_give_back (places_t *self, const place_return_t *ask, journey_t *journey, int6
         return berth_fail (err, BERTH_CONFLICT, "nothing was realized into this place");
     journey->arena = arena;
     journey->changes = arena_array (arena, CHANGES_MAX, workspace_change_t);
+    tree_patch_t patch = { .max = PATCH_SIZE };
     tree_options_t options = {
         .uid = -1, .gid = -1, .deadline_mono_ms = deadline_ms, .progress = s_progress,
-        .report = s_report, .context = journey, .no_links = ask->no_links
+        .report = s_report, .context = journey, .no_links = ask->no_links,
+        .patch = ask->dry && ask->unified ? &patch : NULL
     };
     const char *removed = arena_printf (arena, "%s/removed", place.folder);
     if (access (removed, F_OK) == 0)            //  Of a place elsewhere, of which only changes came
         options.removed = removed;
     tree_result_t result = { 0 };
-    if (tree_return (place.workspace, snapshot, target, ask->dry, &options, &result, err))
+    if (tree_return (place.workspace, snapshot, target, ask->dry, &options, &result, err)) {
+        tree_patch_free (&patch);
         return -1;
+    }
     workspace_returned_t returned = { .lease = ask->lease, .target = ask->target };
     berth_put (workspace_returned, &returned, added, result.added);
     berth_put (workspace_returned, &returned, changed, result.changed);
@@ -143,6 +162,19 @@ s_give_back (places_t *self, const place_return_t *ask, journey_t *journey, int6
     berth_put (workspace_returned, &returned, refused, result.refused);
     berth_put (workspace_returned, &returned, bytes, result.bytes);
     berth_put (workspace_returned, &returned, cut, journey->cut);
+    if (options.patch) {
+        returned.patch = (berth_bytes_t) { arena_copy (arena, patch.text, patch.size), patch.size };
+        berth_put (workspace_returned, &returned, patch_cut, patch.cut);
+    }
+    tree_patch_free (&patch);
+    if (!ask->dry) {
+        git_home_t commits = {
+            .place = place.workspace, .snapshot = snapshot, .target = target,
+            .scratch = arena_printf (arena, "%s/commits", place.folder), .name = ask->lease,
+            .no_links = ask->no_links, .conflicts = result.conflicts > 0
+        };
+        places_bring_commits (self, &commits, deadline_ms, arena, &returned);
+    }
     returned.changes.count = journey->count;
     returned.changes.items = journey->changes;
     *ret_returned = returned;

@@ -1,6 +1,7 @@
 //  spawner.c - owns the spawner: a process without threads that starts shims and keeps some parked.
 
 #include "spawner.h"
+#include "runner.h"
 
 #include "clock.h"
 #include "codec.h"
@@ -179,6 +180,17 @@ s_reap (yard_t *self)
             }
 }
 
+//  A child of its own for each program: it may wait. If there is none the call's socket closes.
+static void
+s_runner (int call)
+{
+    if (fork () == 0) {
+        close (CONTROL);
+        runner_serve (call);
+    }
+    close (call);
+}
+
 static void
 s_spawner (yard_t *self)
 {
@@ -198,7 +210,9 @@ s_spawner (yard_t *self)
             int call = s_receive_fd (CONTROL, &byte);
             if (call == -1)
                 return;                         //  Who is parked sees the end of its socket
-            if (call >= 0)
+            if (call >= 0 && byte == SPAWNER_CALL_RUN)
+                s_runner (call);
+            else if (call >= 0)
                 s_hand_over (self, call, byte);
         }
         else if (count == 0 && short_of) {
@@ -471,6 +485,14 @@ s_dial (spawner_t *self, uint8_t byte, int64_t deadline, int *ret_call, berth_er
     if (rc)
         spawner_hang_up (ret_call);
     return rc;
+}
+
+int
+spawner_call (spawner_t *self, uint8_t byte, int64_t deadline_mono_ms, int *ret_call,
+              berth_error_t *err)
+{
+    CHECK (self, SPAWNER_MAGIC);
+    return s_dial (self, byte, deadline_mono_ms, ret_call, err);
 }
 
 int

@@ -48,6 +48,12 @@ int spawner_dress (spawner_t *self, berth_bytes_t dress, int64_t deadline_mono_m
 int spawner_open_on (int *call_p, const shim_open_t *open, int64_t deadline_mono_ms, arena_t *arena,
                      shim_opened_t *ret_opened, berth_error_t *err);
 
+//  Our end of a call of another kind, with what serves it: for runner.c. Errors: provider_timeout,
+//  provider_unavailable.
+enum { SPAWNER_CALL_RUN = 'R' };
+int spawner_call (spawner_t *self, uint8_t byte, int64_t deadline_mono_ms, int *ret_call,
+                  berth_error_t *err);
+
 //  Tells the shim of a call to give up, and waits until it is gone, at most three seconds: what it
 //  takes back can't be what comes next. Sets *call_p to -1; -1 is fine.
 void spawner_hang_up (int *call_p);

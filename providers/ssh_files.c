@@ -221,9 +221,10 @@ s_put (ssh_t *self, const place_realize_t *ask, const place_t *place, journey_t 
     if (!source)
         return -1;
     (void) self;
-    const char **excludes = arena_array (arena, ask->excludes.count + 1, const char *);
-    for (size_t index = 0; index < ask->excludes.count; index++)
-        excludes [index] = ask->excludes.items [index];
+    const char *const *excludes;
+    if (tree_excludes (source, ask->no_links, ask->excludes.items, ask->excludes.count, arena,
+                       &excludes, err))
+        return -1;
     tree_options_t options = {
         .excludes = excludes, .uid = -1, .gid = -1, .deadline_mono_ms = deadline_ms,
         .progress = s_progress, .context = journey, .no_links = ask->no_links
@@ -258,7 +259,7 @@ s_put (ssh_t *self, const place_realize_t *ask, const place_t *place, journey_t 
     if (berth_unpack (&place_opened_schema, place->record.opened, arena, &opened, err))
         return -1;
     const char *cwd = any_text (opened.metadata, "remoteCwd", arena);
-    *ret_realized = (place_realized_t) { .cwd = words_bytes (cwd ? cwd : "/") };
+    *ret_realized = (place_realized_t) { .cwd = words_bytes (cwd ? cwd : "/"), .how = "stream" };
     berth_put (place_realized, ret_realized, files, done.files);
     berth_put (place_realized, ret_realized, bytes, done.bytes);
     berth_put (place_realized, ret_realized, refused, done.refused + refused);

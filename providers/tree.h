@@ -15,6 +15,7 @@
 #ifndef BERTH_TREE_H_INCLUDED
 #define BERTH_TREE_H_INCLUDED
 
+#include "arena.h"
 #include "base.h"
 #include "error.h"
 
@@ -40,9 +41,12 @@ typedef enum {
 typedef void (tree_report_fn) (void *context, tree_change_t change, const char *path,
                                const char *other, const char *reason);
 
+typedef struct tree_patch tree_patch_t;
+
 typedef struct {
-    const char *const *excludes;    //  Names (`node_modules`) or relative paths (`a/b`),
-                                    //  NULL-ended; NULL: none
+    const char *const *excludes;    //  Names (`node_modules`), paths from the top (`a/b`, `/a`), or
+                                    //  patterns of them (`*.o`), NULL-ended; NULL: none, and of
+                                    //  tree_return: those of the snapshot
     int64_t uid, gid;               //  Owner of what is made; -1: leave
     int64_t deadline_mono_ms;       //  0: none
     uint64_t max_entries;           //  0: 10,000,000
@@ -50,11 +54,20 @@ typedef struct {
     const char *removed;            //  Of tree_return: a file of paths, each ended by NUL. What the
                                     //  place has not is then as in the snapshot, unless it is
                                     //  named there. NULL: what it has not was deleted
+    tree_patch_t *patch;            //  Of tree_return with `dry`: gets what would come home as a
+                                    //  unified diff (tree_diff.h); NULL: nobody asks
     bool no_links;                  //  No part of the path on the host may be a link
     tree_progress_fn *progress;
     tree_report_fn *report;
     void *context;
 } tree_options_t;
+
+//  What stays behind of `source`: `given`, and the lines of the file .berthignore in it: one each;
+//  empty ones and those that begin with # say nothing. `@heavy` stands for folders that grow large
+//  and can be made again (node_modules, dist, build, vendor, .next, .cache and their like).
+//  *ret_excludes is NULL-ended, in the arena. invalid_request names the line that can't be meant.
+int tree_excludes (const char *source, bool no_links, const char *const *given, size_t count,
+                   arena_t *arena, const char *const **ret_excludes, berth_error_t *err);
 
 //  Copies the contents of `source` into the folder `target`, which is made (0755) if it is missing
 //  and must be empty, and writes the snapshot to the file `snapshot` (0600, by rename). Modes and

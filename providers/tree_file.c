@@ -33,9 +33,10 @@ tree_write_all (int file, const void *from, size_t size, uint64_t offset)
 }
 
 //  Reads until `size` or the end, which may come early when somebody cuts the file.
-static ssize_t
-s_read (int file, uint8_t *data, size_t size, uint64_t offset)
+ssize_t
+tree_read_all (int file, void *to, size_t size, uint64_t offset)
 {
+    uint8_t *data = to;
     size_t got = 0;
     while (got < size) {
         ssize_t done = pread (file, data + got, size - got, (off_t) (offset + got));
@@ -72,7 +73,7 @@ static tree_pump_t
 s_pump_small (tree_job_t *job, int from, size_t size, tree_piece_fn *piece, void *context,
               tree_content_t *content)
 {
-    ssize_t got = size ? s_read (from, job->buffer, size, 0) : 0;
+    ssize_t got = size ? tree_read_all (from, job->buffer, size, 0) : 0;
     if (got < 0)
         return PUMP_READ_FAILED;
     content->size = (uint64_t) got;
@@ -106,7 +107,7 @@ tree_pump_to (tree_job_t *job, int from, const struct stat *about, tree_piece_fn
         size_t want = size - offset < TREE_BUFFER ? (size_t) (size - offset) : TREE_BUFFER;
         if (sparse && want > TREE_BLOCK)
             want = TREE_BLOCK;
-        ssize_t got = s_read (from, job->buffer, want, offset);
+        ssize_t got = tree_read_all (from, job->buffer, want, offset);
         if (got < 0)
             return PUMP_READ_FAILED;
         s_hash (job->state, job->buffer, (size_t) got, offset, &next);

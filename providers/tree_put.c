@@ -1,5 +1,6 @@
 //  tree_put.c - owns every write into a home folder: beside first, then by rename.
 
+#include "tree_diff.h"
 #include "tree_merge.h"
 
 #include <errno.h>
@@ -186,12 +187,69 @@ s_put_link (merge_t *self, merge_visit_t *visit, const char *text, const char *t
     return s_name_it (self, visit->home_fd, to, expected);
 }
 
+//  ---------------------------------------------------------------------------------------------
+//  As a diff, instead
+
+//  Reads one side; false: there is none, or it cannot be read.
+static bool
+s_side (int folder, const char *name, const merge_entry_t *entry, tree_diff_side_t *ret_side,
+        char **ret_data)
+{
+    *ret_side = (tree_diff_side_t) { 0 };
+    *ret_data = NULL;
+    if (entry->kind == TREE_LINK) {
+        *ret_side = (tree_diff_side_t) { .mode = S_IFLNK | 0777, .data = entry->text,
+                                         .size = strlen (entry->text) };
+        return true;
+    }
+    if (entry->kind != TREE_FILE || folder < 0)
+        return false;
+    int file = tree_open (folder, name, O_RDONLY);
+    struct stat about;
+    if (file < 0)
+        return false;
+    bool there = fstat (file, &about) == 0 && S_ISREG (about.st_mode);
+    ret_side->mode = about.st_mode;
+    ret_side->large = about.st_size > TREE_DIFF_FILE_MAX;
+    if (there && !ret_side->large) {
+        *ret_data = malloc ((size_t) about.st_size + 1);
+        ENSURE (*ret_data);
+        ssize_t size = tree_read_all (file, *ret_data, (size_t) about.st_size, 0);
+        ret_side->data = *ret_data;
+        ret_side->size = size > 0 ? (size_t) size : 0;
+    }
+    close (file);
+    return there;
+}
+
+static void
+s_patch (merge_t *self, merge_visit_t *visit, const char *name, const merge_entry_t *theirs,
+         const char *to, const merge_entry_t *expected)
+{
+    tree_diff_side_t old, new;
+    char *old_data, *new_data;
+    if (!self->job.options.patch)
+        return;
+    bool before = s_side (visit->home_fd, to, expected, &old, &old_data);
+    bool after = theirs && s_side (visit->place_fd, name, theirs, &new, &new_data);
+    if (!after)
+        new = (tree_diff_side_t) { 0 }, new_data = NULL;
+    if (before || after) {
+        char *path = tree_join (visit->home, to);
+        tree_diff (self->job.options.patch, path, &old, &new);
+        free (path);
+    }
+    free (old_data);
+    free (new_data);
+}
+
 put_t
 merge_put (merge_t *self, merge_visit_t *visit, const char *name, const merge_entry_t *theirs,
            const char *to, const merge_entry_t *expected, const merge_entry_t *base)
 {
     if (self->dry) {
         self->result.bytes += theirs->kind == TREE_FILE ? theirs->size : 0;
+        s_patch (self, visit, name, theirs, to, expected);
         return PUT_DONE;
     }
     put_t answer = merge_home (self, visit);
@@ -209,8 +267,10 @@ merge_put (merge_t *self, merge_visit_t *visit, const char *name, const merge_en
 put_t
 merge_unlink (merge_t *self, merge_visit_t *visit, const char *name, const merge_entry_t *expected)
 {
-    if (self->dry)
+    if (self->dry) {
+        s_patch (self, visit, NULL, NULL, name, expected);
         return PUT_DONE;
+    }
     if (!s_unchanged (visit->home_fd, name, expected))
         return PUT_RACED;
     if (unlinkat (visit->home_fd, name, 0) && errno != ENOENT)

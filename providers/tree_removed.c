@@ -72,6 +72,22 @@ tree_removed_has (const tree_removed_t *self, const char *path)
         && bsearch (&path, self->paths, self->count, sizeof *self->paths, s_compare);
 }
 
+bool
+tree_removed_below (const tree_removed_t *self, const char *path)
+{
+    size_t size = strlen (path), low = 0, high = self->count;
+    while (low < high) {                //  The first that is not before "path/"
+        size_t middle = low + (high - low) / 2;
+        int order = strncmp (self->paths [middle], path, size);
+        if (order < 0 || (order == 0 && (unsigned char) self->paths [middle] [size] < '/'))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->count && strncmp (self->paths [low], path, size) == 0
+        && self->paths [low] [size] == '/';
+}
+
 void
 tree_removed_destroy (tree_removed_t **self_p)
 {

@@ -289,9 +289,27 @@ s_enter (return_t *self, merge_visit_t *visit, step_t *step)
     return 0;
 }
 
+//  What git writes at every commit: it comes as commits or not at all (git_home.h), and nobody needs
+//  to hear of each file.
+static bool
+s_is_commits (const char *path)
+{
+    static const char *const names [] = { ".git/objects", ".git/refs", ".git/logs", ".git/index",
+                                          ".git/COMMIT_EDITMSG", ".git/ORIG_HEAD",
+                                          ".git/packed-refs" };
+    for (size_t index = 0; index < BERTH_COUNT (names); index++) {
+        size_t size = strlen (names [index]);
+        if (strncmp (path, names [index], size) == 0 && (path [size] == 0 || path [size] == '/'))
+            return true;
+    }
+    return false;
+}
+
 static int
 s_git (return_t *self, merge_visit_t *visit, step_t *step)
 {
+    if (s_is_commits (step->path))
+        return 0;
     if (step->theirs.kind == TREE_FOLDER && step->base.kind == TREE_FOLDER) {
         merge_visit_t below = s_below (visit, step->name, step->name);
         below.git = true;
@@ -348,8 +366,11 @@ s_entry (return_t *self, merge_visit_t *visit, const char *name, const tree_entr
     merge_t *merge = &self->merge;
     step_t step = { .name = name, .path = tree_join (visit->place, name) };
     int rc = 0, error = 0;
-    if (tree_job_excludes (&merge->job, step.path, name)
-        || (!there && !visit->gone && self->removed && !tree_removed_has (self->removed, step.path)))
+    bool kept = !there && !visit->gone && self->removed
+        && !tree_removed_has (self->removed, step.path);
+    if (kept && known->kind == TREE_FOLDER && tree_removed_below (self->removed, step.path))
+        s_push (self, s_below (visit, name, name));     //  Something in it went, and no more
+    if (kept || tree_job_excludes (&merge->job, step.path, name))
         goto done;
     if (known) {
         step.base = (merge_entry_t) {
@@ -419,7 +440,8 @@ s_visit (return_t *self, merge_visit_t *visit)
     merge_t *merge = &self->merge;
     tree_list_t list = { 0 };
     int rc = 0;
-    if (!visit->gone && (visit->place_fd = tree_open_folder (merge->place, visit->place)) < 0)
+    if (!visit->gone && (visit->place_fd = tree_open_folder (merge->place, visit->place)) < 0
+        && !(self->removed && errno == ENOENT))
         return s_refuse (merge, visit->place, "the folder cannot be read", errno);
     visit->home_fd = tree_open_folder (merge->home, visit->home);
     if (visit->home_fd < 0 && !tree_swapped (errno)) {
@@ -433,7 +455,7 @@ s_visit (return_t *self, merge_visit_t *visit)
         visit->fold->left = list.count;
         list.count = 0;
     }
-    else
+    else if (visit->place_fd >= 0)
         rc = tree_list (&merge->job, visit->place_fd, &list, visit->place, merge->err);
     if (rc == 0)
         rc = s_entries (self, visit, &list);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -68,13 +69,17 @@ tree_job_excludes (const tree_job_t *self, const char *path, const char *name)
     const char *const *exclude = self->options.excludes;
     for (; exclude && *exclude; exclude++) {
         const char *text = *exclude;
-        while (text [0] == '.' && text [1] == '/')
-            text += 2;
+        bool whole = *text == '/';              //  From the top
+        while (text [0] == '/' || (text [0] == '.' && text [1] == '/'))
+            text += 1 + (text [0] == '.');
         size_t size = strlen (text);
         while (size > 1 && text [size - 1] == '/')
             size--;
-        const char *against = memchr (text, '/', size) ? path : name;
+        const char *against = whole || memchr (text, '/', size) ? path : name;
         if (strncmp (against, text, size) == 0 && against [size] == 0)
+            return true;
+        if (strcspn (text, "*?[") < size && text [size] == 0
+            && fnmatch (text, against, FNM_PATHNAME) == 0)
             return true;
     }
     return false;

@@ -7,6 +7,7 @@
 #include "tree.h"
 
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <xxhash.h>
 
 //  The name under which a file is written at home before it gets its own; never crosses.
@@ -148,6 +149,8 @@ int tree_remove_below (int folder, const char *name, berth_error_t *err);
 
 //  All of it, at its place. -1 with errno.
 int tree_write_all (int file, const void *data, size_t size, uint64_t offset);
+//  As much as there is. -1 with errno.
+ssize_t tree_read_all (int file, void *data, size_t size, uint64_t offset);
 
 //  Gives an open file its owner (-1: leaves it), mode without special bits, and time.
 int tree_finish (int file, int64_t uid, int64_t gid, mode_t mode, const struct timespec *mtime);
@@ -223,6 +226,7 @@ typedef struct tree_removed tree_removed_t;
 
 int tree_removed_open (tree_removed_t **ret_self, const char *path, berth_error_t *err);
 bool tree_removed_has (const tree_removed_t *self, const char *path);
+bool tree_removed_below (const tree_removed_t *self, const char *path);
 void tree_removed_destroy (tree_removed_t **self_p);
 
 //  ---------------------------------------------------------------------------------------------

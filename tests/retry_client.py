@@ -146,6 +146,7 @@ ROWS = [
     Row("workspace.update", lambda s: {"workspaceId": s.workspace(), "name": "new"},
         ["execution_workspace.updated"]),
     Row("workspace.return", lambda s: s.run(True) and {"leaseId": s.held}, ["workspace.returned"]),
+    Row("workspace.discard", lambda s: s.run(True) and {"leaseId": s.held}, ["workspace.discarded"]),
     Row("lease.acquire", lambda s: {"environmentId": s.environment()}, lease_open()),
     Row("lease.acquire", lambda s: {"environmentId": s.environment(), "wait": False}, lease_open()),
     Row("lease.acquire", lambda s: {"environmentId": s.local()}, ["environment.lease_acquired"]),

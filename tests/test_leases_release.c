@@ -208,6 +208,78 @@ test_release_many (void **state)
         assert_state (stage, ASK ("00000000-0000-7000-8000-%012d", number), "released");
 }
 
+//  ---- what was not returned
+
+static const char *
+s_realized (stage_t *stage)
+{
+    const char *id = lease_active (stage, "");
+    stage_queue_step (stage, REQUEST_LEASE_REALIZED, ACTOR_REALIZER, id, "realized",
+                      ASK ("{'leaseId':'%s','return':'required','returned':false}", id));
+    stage_serve (stage);
+    return id;
+}
+
+static uint64_t
+s_ask_discard (stage_t *stage, const char *id)
+{
+    return stage_queue (stage, REQUEST_WORKSPACE_DISCARD, ASK ("{'leaseId':'%s'}", id));
+}
+
+//  Said before its end: nothing is kept. Said again: nothing more.
+static void
+test_discard_active (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = s_realized (stage);
+    uint64_t entries = stage_entries (stage);
+    for (unsigned round = 0; round < 2; round++) {
+        uint64_t ticket = s_ask_discard (stage, id);
+        stage_serve (stage);
+        assert_true (lease_answered (stage, ticket));
+        assert_state (stage, id, "active");
+        assert_true (lease_row (stage, id).returned);
+        assert_int_equal (stage_entries (stage), entries + 1);
+    }
+    lease_ask_release (stage, id);
+    stage_serve (stage);
+    assert_at (stage, lease_sent (stage, REQUEST_PLACE_CLOSE)->body, "keepFiles", "false");
+    lease_closed (stage, true);
+    assert_state (stage, id, "released");
+}
+
+//  Said of a place that was kept for its files: it is closed, and whoever said it hears of its end.
+static void
+test_discard_retained (void **state)
+{
+    stage_t *stage = *state;
+    const char *id = s_realized (stage);
+    lease_ask_release (stage, id);
+    stage_serve (stage);
+    assert_at (stage, lease_sent (stage, REQUEST_PLACE_CLOSE)->body, "keepFiles", "true");
+    lease_closed (stage, true);
+    assert_state (stage, id, "retained");
+    uint64_t entries = stage_entries (stage), ticket = s_ask_discard (stage, id);
+    stage_serve (stage);
+    assert_false (lease_answered (stage, ticket));
+    assert_state (stage, id, "releasing");
+    assert_int_equal (stage_entries (stage), entries + 2);      //  Discarded, and releasing
+    assert_at (stage, lease_sent (stage, REQUEST_PLACE_CLOSE)->body, "keepFiles", "false");
+    lease_closed (stage, true);
+    assert_true (lease_answered (stage, ticket));
+    assert_state (stage, id, "released");
+    //  A repeat finds what it asked for; of others' files it can't be said any more.
+    ticket = s_ask_discard (stage, id);
+    stage_serve (stage);
+    assert_true (lease_answered (stage, ticket));
+    const char *other = lease_active (stage, "");
+    lease_ask_release (stage, other);
+    stage_serve (stage);
+    lease_closed (stage, true);
+    assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_DISCARD,
+                                   ASK ("{'leaseId':'%s'}", other)).code, BERTH_CONFLICT);
+}
+
 int
 main (void)
 {
@@ -215,6 +287,7 @@ main (void)
         LEASE_TEST (test_backoff), LEASE_TEST (test_abandon), LEASE_TEST (test_abandon_active),
         LEASE_TEST (test_abandon_opening), LEASE_TEST (test_abandon_forbidden),
         LEASE_TEST (test_release_environment), LEASE_TEST (test_release_many),
+        LEASE_TEST (test_discard_active), LEASE_TEST (test_discard_retained),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -195,7 +195,7 @@ test_realize (void **state)
     assert_int_equal (stage_entries (stage), entries);      //  The entry is the lease's own
     assert_at (stage, details, "", "{\"environmentId\":\"" ENV_ID "\",\"driver\":\"sandbox\","
                "\"provider\":\"bubblewrap\",\"executionWorkspaceId\":\"" SPACE_ID "\",\"files\":3,"
-               "\"bytes\":44,\"refused\":1,\"ms\":5,\"provisioned\":true}");
+               "\"bytes\":44,\"savedFiles\":0,\"savedBytes\":0,\"refused\":1,\"ms\":5,\"provisioned\":true}");
 }
 
 //  Asked again by a run that died behind the record: nothing is copied, the answer is the lease.

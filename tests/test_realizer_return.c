@@ -244,6 +244,33 @@ test_return_fails (void **state)
     assert_int_equal (stage_entries (stage), 0);
 }
 
+//  What would come home: the same road, and neither lease nor log learn of it.
+static void
+test_diff (void **state)
+{
+    stage_t *stage = *state;
+    s_put_realized (stage, lease_state_RETAINED);
+    for (unsigned unified = 0; unified < 2; unified++) {
+        uint64_t ticket = stage_queue (stage, REQUEST_WORKSPACE_DIFF,
+                                       unified ? "{'leaseId':'" LEASE_ID "','unified':true}"
+                                               : "{'leaseId':'" LEASE_ID "','target':'/other'}");
+        stage_serve (stage);
+        const stage_sent_t *work = stage_work (stage, ACTOR_PROXY, 0);
+        assert_int_equal (work->letter.type, REQUEST_PLACE_RETURN);
+        assert_at (stage, work->body, "dry", "true");
+        assert_at (stage, work->body, "unified", unified ? "true" : "absent");
+        assert_at (stage, work->body, "target", unified ? "\"/src\"" : "\"/other\"");
+        s_answer (stage, ACTOR_PROXY, true, RETURNED);
+        const stage_sent_t *answer = stage_answer (stage, ticket);
+        assert_int_equal (answer->status, reply_status_OK);
+        assert_at (stage, answer->body, "changed", "2");
+        assert_null (stage_work (stage, ACTOR_LEASES, 0));
+    }
+    assert_int_equal (stage_entries (stage), 0);
+    assert_int_equal (stage_fails (stage, REQUEST_WORKSPACE_DIFF,
+                                   "{'leaseId':'" LEASE_ID "','generation':6}").code, BERTH_FENCED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
 
 int
@@ -251,7 +278,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         TEST (test_return), TEST (test_return_dry), TEST (test_return_of_settled), TEST (test_return_again),
-        TEST (test_return_refusals), TEST (test_return_fails),
+        TEST (test_return_refusals), TEST (test_return_fails), TEST (test_diff),
     };
     return cmocka_run_group_tests_name ("realizer_return", tests, NULL, NULL);
 }

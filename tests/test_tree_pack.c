@@ -213,6 +213,11 @@ test_home_by_what_changed (void **state)
     folder_write ("source/gone/x", "x");
     folder_make ("source/becomes");
     folder_write ("source/becomes/y", "y");
+    folder_make ("source/less");
+    folder_make ("source/less/deep");
+    folder_write ("source/less/deep/gone", "g");
+    folder_write ("source/less/deep/stays", "s");
+    folder_write ("source/less-", "other");
     folder_write ("source/keep", "kept");
     folder_write ("source/both", "base");
     s_pack (NULL, NULL, NULL);
@@ -225,6 +230,7 @@ test_home_by_what_changed (void **state)
     folder_write ("source/both", "ours!!");
     unlink (in ("place/gone/x"));
     rmdir (in ("place/gone"));
+    unlink (in ("place/less/deep/gone"));       //  Nothing else is done there: it does not cross
     unlink (in ("place/becomes/y"));
     rmdir (in ("place/becomes"));
     folder_write ("place/becomes", "a file");
@@ -255,6 +261,9 @@ test_home_by_what_changed (void **state)
     assert_string_equal (folder_read ("source/both.berth-theirs"), "theirs");
     assert_string_equal (folder_read ("source/becomes"), "a file");
     assert_false (folder_there ("source/gone"));
+    assert_false (folder_there ("staging/less"));
+    assert_false (folder_there ("source/less/deep/gone"));
+    assert_string_equal (folder_read ("source/less/deep/stays"), "s");
 }
 
 //  ---- bounds

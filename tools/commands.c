@@ -92,6 +92,10 @@ static const command_t s_commands [] = {
     ASK ("workspace update", WORKSPACE_ARG, WORKSPACE_UPDATE, workspace_update, "Change a workspace"),
     OWN ("workspace return", LEASE_ARG, NULL, NULL, WORKSPACE_RETURN, workspace_return, return_command,
          "Merge the files of a place home"),
+    OWN ("workspace diff", LEASE_ARG, NULL, NULL, WORKSPACE_DIFF, workspace_diff, diff_command,
+         "Print what `workspace return` would bring, as a unified diff"),
+    ASK ("workspace discard", LEASE_ARG, WORKSPACE_DISCARD, workspace_discard,
+         "Give up what was not returned; a place kept for it is closed"),
 
     ASK ("provider list", NO_ARGUMENT, PROVIDER_LIST, nothing, "List providers"),
     ASK ("provider show", PROVIDER_ARG, PROVIDER_GET, provider_ref, "Show a provider and its config"),

@@ -133,7 +133,7 @@ const command_t *command_at (size_t index);
 
 //  The commands that do more than ask and print, each in its own file.
 command_fn run_command, status_command, doctor_command, events_command, attach_command, logs_command, wait_command,
-    start_command, return_command, call_command, describe_command, shutdown_command,
+    start_command, return_command, diff_command, call_command, describe_command, shutdown_command,
     store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
     key_new_command, key_server_command, secret_create_command, secret_rotate_command, acquire_command,
     completion_command;

@@ -30,6 +30,13 @@ returned_note (const workspace_returned_t *returned)
         else if (change->reason)
             output_note ("left behind: %s: %s", path, change->reason);
     }
+    if (returned->commits && returned->commits_ref)
+        output_note ("commits: %s: they stand at %s (%s)", returned->commits, returned->commits_ref,
+                     returned->commits_reason ? returned->commits_reason : "");
+    else if (returned->commits)
+        output_note ("commits: %s%s%s%s%s", returned->commits, returned->head ? " to " : "",
+                     returned->head ? returned->head : "", returned->commits_reason ? ": " : "",
+                     returned->commits_reason ? returned->commits_reason : "");
     if (returned->cut)
         output_note ("%llu conflicts, %llu left behind in all", (unsigned long long) returned->conflicts,
                      (unsigned long long) returned->refused);
@@ -154,4 +161,34 @@ return_command (invocation_t *self, berth_error_t *err)
     else
         returned_note (&returned);
     return returned.conflicts ? berth_code_exit (BERTH_CONFLICT) : 0;
+}
+
+//  A diff for a pager or `git apply`, unless JSON was asked for.
+int
+diff_command (invocation_t *self, berth_error_t *err)
+{
+    workspace_diff_t ask;
+    workspace_returned_t found;
+    if (berth_unpack (&workspace_diff_schema, self->body, self->arena, &ask, err))
+        return -1;
+    if (!self->common.json)
+        berth_put (workspace_diff, &ask, unified, true);
+    berth_ask_t how = service_ask (self, 3600000);
+    how.credit = BERTH_CHUNK_MAX;
+    int signals = terminal_signals (), number = 0;
+    int rc = attach_call (self->bus, REQUEST_WORKSPACE_DIFF, &ask, &how, signals, self->arena,
+                          &found, &number, err);
+    if (rc)
+        return rc < 0 ? -1 : 128 + number;
+    if (self->common.json) {
+        printf ("%s\n", output_json (&workspace_returned_schema,
+                berth_pack (&workspace_returned_schema, &found, self->arena), self->arena));
+        return 0;
+    }
+    fwrite (found.patch.data, 1, found.patch.size, stdout);
+    if (!self->common.quiet)
+        returned_note (&found);
+    if (found.patch_cut)
+        output_note ("the diff has no room for all of it: --json names every path");
+    return 0;
 }

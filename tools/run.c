@@ -182,8 +182,15 @@ s_realize (job_t *self, berth_error_t *err)
         berth_put (run_realize, &ask, excludes, self->options.excludes);
     berth_put (run_realize, &ask, timeout_ms, REALIZE_MS);
     berth_ask_t how = { .deadline_ms = REALIZE_MS, .credit = BERTH_CHUNK_MAX };
-    return attach_call (self->given->bus, REQUEST_RUN_REALIZE, &ask, &how, self->signals,
-                        self->given->arena, NULL, &self->signal, err);
+    run_realized_t realized;
+    int rc = attach_call (self->given->bus, REQUEST_RUN_REALIZE, &ask, &how, self->signals,
+                          self->given->arena, &realized, &self->signal, err);
+    berth_bytes_t transfer = any_get (rc ? berth_empty_map : realized.record, "transfer");
+    uint64_t saved = any_number (transfer, "savedBytes", 0);
+    if (saved && !self->given->common.quiet)
+        output_note ("workspace: %llu bytes went, %llu were there already",
+                     (unsigned long long) any_number (transfer, "bytes", 0), (unsigned long long) saved);
+    return rc;
 }
 
 //  ---- the command
