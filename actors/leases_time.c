@@ -117,8 +117,9 @@ s_look (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx, l
         leases_send_home (req, fx, lease);
     }
     uint64_t said_s = lease->deadline_mono_ms ? lease_warning_s (left_ms) : 0;
-    bool say = said_s && lease->state != lease_state_PENDING && (!lease->told_s || said_s < lease->told_s);
-    if (say)
+    bool passed = said_s && (!lease->told_s || said_s < lease->told_s);
+    bool say = passed && lease->state != lease_state_PENDING;
+    if (passed)
         lease->told_s = said_s;
     int64_t off_ms = lease->expires_at - (req->now_ms + (lease->deadline_mono_ms - req->mono_ms));
     if (lease->deadline_mono_ms && (off_ms < -1000 || off_ms > 1000))

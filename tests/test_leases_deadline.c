@@ -86,6 +86,26 @@ test_said_late (void **state)
     assert_int_equal (s_said (stage, EXPIRING), 3);
 }
 
+//  Nobody is told of one that has not opened yet; and it is not looked at again and again.
+static void
+test_pending (void **state)
+{
+    stage_t *stage = *state;
+    uint64_t ticket;
+    letter_t open = lease_opening (stage, ",'maxLeaseMs':400000", &ticket);
+    int64_t end_ms = lease_row (stage, open.subject).deadline_mono_ms;
+    static const int64_t lefts [] = { 300000, 200000, 60000, 10000, 1 };
+    for (size_t index = 0; index < BERTH_COUNT (lefts); index++) {
+        s_pass_to (stage, end_ms - lefts [index]);
+        lease_t lease = lease_row (stage, open.subject);
+        assert_int_equal (lease.state, lease_state_PENDING);
+        assert_true (lease.look_mono_ms > stage->mono_ms && lease.look_mono_ms <= end_ms);
+    }
+    assert_int_equal (s_said (stage, EXPIRING), 0);
+    s_pass (stage, 1);
+    assert_state (stage, open.subject, "releasing");
+}
+
 //  A renewal arms it again, and leaves the index alone.
 static void
 test_said_again (void **state)
@@ -278,6 +298,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         LEASE_TEST (test_said_once), LEASE_TEST (test_said_late), LEASE_TEST (test_said_again),
+        LEASE_TEST (test_pending),
         LEASE_TEST (test_clipped), LEASE_TEST (test_none), LEASE_TEST (test_wall_jumps),
         LEASE_TEST (test_asleep), LEASE_TEST (test_used),
     };
