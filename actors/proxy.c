@@ -590,10 +590,8 @@ proxy_stats (proxy_t *self, arena_t *arena, bus_provider_t *ret_stats)
     CHECK (self, PROXY_MAGIC);
     pthread_mutex_lock (&self->lock);
     *ret_stats = (bus_provider_t) {
-        .name = self->provider->name,
-        .state = self->broken.code ? "unavailable" : "ready",
-        .calls = proxy_lines_count (self->lines) + self->running,
-        .failures = self->failures,
+        .name = self->provider->name, .state = self->broken.code ? "unavailable" : "ready",
+        .calls = proxy_lines_count (self->lines) + self->running, .failures = self->failures,
         .hanging = self->hanging, .hanging_since = self->hanging_since,
         .last_error = self->last_error [0] ? arena_string (arena, self->last_error) : NULL,
         .last_error_at = self->last_error_at,
