@@ -4,6 +4,8 @@
 
 #include "spool_segment.h"
 
+#include "plant.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@ struct spool_source {
     spool_walk_t walk;
     uint64_t cut;                       //  Checksum of the mark that was given out; 0: none
     bool ended;
+    bool resumed;                       //  Nothing was given out yet, and the copy holds something
     uint8_t window [SPOOL_WINDOW];
 };
 
@@ -57,6 +60,7 @@ spool_source_open (const char *folder, const spool_mark_t *from, spool_source_t 
     self->folder = base;
     self->file = -1;
     self->mark = *from;
+    self->resumed = from->offset > 0;
     *ret_self = self;
     return 0;
 }
@@ -111,6 +115,9 @@ s_take (spool_source_t *self, uint8_t *data, size_t *size, uint64_t *from, berth
     spool_record_t record;
     const uint8_t *payload;
     int rc;
+    if (PLANTED ("resume-skips") && self->resumed && spool_walk_peek (&self->walk, &record, err) == 1)
+        spool_walk_skip (&self->walk, &record);
+    self->resumed = false;
     while ((rc = spool_walk_peek (&self->walk, &record, err)) == 1
            && (rc = spool_walk_load (&self->walk, &record, &payload, err)) == 1) {
         bool cut = record.flags & SPOOL_CUT, known = cut && record.checksum == self->cut;

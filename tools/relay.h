@@ -88,40 +88,68 @@ void relay_close (shim_t *self, uint64_t grace_ms);
 int64_t relay_due (const shim_t *self);
 void relay_tick (shim_t *self, int64_t now);
 
-//  ---- relay_link.c: the connection
+//  ---- relay_ssh.c: its processes
 
 void relay_connect (shim_t *self);
 //  Breaks it off; the next try is at retry_at.
 void relay_hang_up (shim_t *self);
+//  ssh has read it, or will not.
+void relay_remove_key (shim_t *self);
+//  Makes a peer's connection a session of its own beside ours; the peer is gone then.
+void relay_files (shim_t *self, peer_t *peer);
+//  Has the master connection end.
+void relay_end_master (shim_t *self);
+
+//  ---- relay_link.c: the connection
+
+//  What ssh reads and writes is ours.
+void relay_attach (shim_t *self, int in, int out, int err);
 //  It could not be made, or it broke: says why, and tries again later if the place was open.
 void relay_broken (shim_t *self, bool timed_out);
+//  Bytes; a frame; a message.
+void relay_say (shim_t *self, const void *data, size_t size);
 void relay_send (shim_t *self, uint8_t what, const void *head, size_t head_size, const void *data,
                  size_t size);
 void relay_send_message (shim_t *self, const shim_message_t *message);
 //  Frames that were not looked at yet, because the disk was full.
 void relay_frames (shim_t *self);
-//  Makes a peer's connection a session of its own beside ours; the peer is gone then.
-void relay_files (shim_t *self, peer_t *peer);
-//  Has the master connection end.
-void relay_end_master (shim_t *self);
 void relay_room (relay_buffer_t *self, size_t more);
+void relay_forget (relay_buffer_t *self);
 
 //  ---- relay_words.c
 
 //  What ssh's last words mean.
 void relay_blame (const struct relay *self, bool timed_out, berth_error_t *ret_why);
 
-//  ---- relay_execs.c
+//  ---- relay_requests.c
 
 //  Of berthd.
 void relay_request (shim_t *self, peer_t *peer, const shim_message_t *ask);
-//  Of the other side. False: it says nonsense.
+
+//  ---- relay_far.c
+
+//  A frame of the other side. False: it says nonsense.
 bool relay_frame (shim_t *self, uint8_t what, berth_bytes_t body);
-//  The connection is there: what it has to be told.
+//  The connection is there again: what it has to be told.
 void relay_resume (shim_t *self);
-//  Tells how far an exec's output is.
-void relay_tell (shim_t *self, relay_exec_t *exec);
-//  No more will come: every exec ends so.
+
+//  ---- relay_execs.c
+
+relay_exec_t *relay_exec_find (const shim_t *self, const char *id);
+void relay_exec_free (shim_t *self, relay_exec_t *exec);
+//  Its START was answered: nothing of it is kept.
+void relay_exec_answered (relay_exec_t *exec);
+//  The oldest WRITE was answered.
+void relay_exec_written (relay_exec_t *exec);
+void relay_exec_started (const relay_exec_t *exec, shim_message_t *ret_message);
+//  Where its copy stands.
+void relay_exec_part (const relay_exec_t *exec, far_part_t *ret_part);
+//  Tells the end that its spool holds, and forgets it.
+void relay_exec_ended (shim_t *self, relay_exec_t *exec);
+//  Ends its spool here, with what there is of it: nobody on the other side knows more.
+void relay_exec_lose (shim_t *self, relay_exec_t *exec, exec_cause_t cause, const char *reason);
 void relay_lose_all (shim_t *self, exec_cause_t cause, const char *reason);
+//  Tells how far its output is.
+void relay_tell (shim_t *self, relay_exec_t *exec);
 
 #endif
