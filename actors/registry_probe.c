@@ -107,7 +107,8 @@ registry_provider_probe (void *args, const request_t *req, store_txn_t *txn, eff
     berth_bytes_t config = ask->config.size ? ask->config : berth_empty_map;
     if (provider_check_config (provider, NULL, config, req->arena, &config, err))
         return -1;
-    const char *driver = strcmp (provider->name, "local") ? "sandbox" : "local";
+    bool own = strcmp (provider->name, "local") == 0 || strcmp (provider->name, "ssh") == 0;
+    const char *driver = own ? provider->name : "sandbox";
     s_ask (req, fx, provider, NULL, driver, config,
            arena_printf (req->arena, "%s%s/%s", s_provider, id_new (req), driver));
     return 0;

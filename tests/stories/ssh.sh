@@ -48,6 +48,7 @@ berth env create far --driver ssh --config host=127.0.0.1 --config port="$port" 
 same true "$(berth --json env probe far | field ok)"
 berth env create deaf --driver ssh --config "$(config | sed 's/"port":[0-9]*/"port":1/')" >/dev/null
 has "$(berth --json env probe deaf | field summary)" "nobody listens"
+same "ssh true" "$(berth --json provider probe ssh --config "$(config)" | field driver) $(berth --json provider probe ssh --config "$(config)" | field ok)"
 ends_with 2 berth env create wrong --driver ssh --config "$(config ',"hots":1')"
 has "$output" hots
 
