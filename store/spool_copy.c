@@ -31,6 +31,7 @@ struct spool_copy {
     int folder, file;
     spool_mark_t mark;
     uint64_t at [2], dropped [2];
+    uint64_t begins;                    //  Where in both streams together the first segment does
     bool truncated, ended;
     bool cut;                           //  Its last record is a mark, which may come again
 };
@@ -226,6 +227,7 @@ spool_copy_size (const spool_copy_t *self, spool_size_t *ret_size)
         .stderr_bytes = self->at [1] + self->dropped [1], .truncated = self->truncated
     };
     ret_size->all_bytes = ret_size->stdout_bytes + ret_size->stderr_bytes;
+    ret_size->kept_bytes = self->at [0] + self->at [1] - self->begins;
 }
 
 spool_mark_t
@@ -261,6 +263,8 @@ s_count (spool_copy_t *self, const spool_mark_t *at, const uint8_t *data, size_t
         if (memcmp (&head, &again, sizeof head) || head.number != at->segment)
             return berth_fail (err, BERTH_INVALID, "not the head of a segment");
         memcpy (after.at, head.at, sizeof after.at);
+        if (at->segment == at->first)
+            after.begins = head.at [0] + head.at [1];
         after.truncated |= at->segment > 1 && head.on_full == SPOOL_DROP_OLDEST && at->first > 1;
         done = sizeof head;
     }
@@ -328,6 +332,12 @@ s_drop (spool_copy_t *self, uint32_t first)
         (void) unlinkat (self->folder, name, 0);        //  What stays goes with the folder
     }
     self->mark.first = first;
+    spool_head_t head;
+    int file = spool_segment_open (self->folder, first, O_RDONLY, &head, NULL);
+    if (file >= 0) {
+        self->begins = head.at [0] + head.at [1];
+        close (file);
+    }
 }
 
 int

@@ -122,6 +122,7 @@ s_same (pair_t *self, int stream)
     spool_copy_size (self->copy, &two);
     assert_int_equal (one.stdout_bytes, two.stdout_bytes);
     assert_int_equal (one.stderr_bytes, two.stderr_bytes);
+    assert_int_equal (one.kept_bytes, two.kept_bytes);
     spool_reader_destroy (&left);
     spool_reader_destroy (&right);
 }

@@ -40,6 +40,15 @@ s_data (shim_t *self, berth_bytes_t body)
         shim_log (self, "exec %s: %s", exec->id, err.text);
         return false;
     }
+    spool_size_t size;
+    spool_copy_size (exec->copy, &size);
+    uint64_t most = (exec->max ? exec->max : SPOOL_DEFAULT_MAX) + 4 * SPOOL_RECORD_MAX;
+    if (rc == 0 && size.kept_bytes > most) {
+        shim_log (self, "exec %s: more output is sent than its spool may hold", exec->id);
+        relay_exec_lose (self, exec, exec_cause_PROVIDER_LOST,
+                         "the other side sends more output than the spool may hold");
+        return true;
+    }
     bool stalled = rc != 0;
     if (stalled) {
         if (!exec->stalled_here)
