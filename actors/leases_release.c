@@ -26,8 +26,8 @@ void
 leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
 {
     place_close_t close = {
-        .lease = lease->id, .company = lease->company, .provider_lease = lease->provider_lease,
-        .config = lease->config,
+        .lease = lease->id, .company = lease->company, .env = lease->env,
+        .provider_lease = lease->provider_lease, .config = lease->config,
         .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
     };
     berth_put (place_close, &close, keep_files, s_retains (lease) || lease_keeps (lease));
@@ -44,7 +44,7 @@ void
 leases_send_extra (const request_t *req, effects_t *fx, const lease_t *lease, const char *place)
 {
     place_close_t close = {
-        .lease = lease->id, .company = lease->company, .provider_lease = place,
+        .lease = lease->id, .company = lease->company, .env = lease->env, .provider_lease = place,
         .config = lease->config, .metadata = lease->metadata, .status = "failed",
     };
     berth_put (place_close, &close, destroy, true);

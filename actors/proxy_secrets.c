@@ -11,6 +11,8 @@
 typedef struct {
     const char *company, *env, *run, *issue;
     berth_bytes_t *config;
+    bool without;                   //  It is done without them, too: a connection that is open needs no
+                                    //  key, and closing is never refused for a secret that is gone
 } subject_t;
 
 static bool
@@ -18,13 +20,25 @@ s_subject (request_code_t type, void *ask, subject_t *ret_subject)
 {
     if (type == REQUEST_PLACE_OPEN || type == REQUEST_PLACE_RESUME) {
         place_open_t *open = ask;
-        *ret_subject = (subject_t) { open->company, open->env, open->run, open->issue, &open->config };
+        *ret_subject = (subject_t) {
+            open->company, open->env, open->run, open->issue, &open->config, false
+        };
         return true;
     }
     if (type == REQUEST_PLACE_PROBE) {
         place_probe_t *probe = ask;
-        *ret_subject = (subject_t) { probe->company, probe->env, NULL, NULL, &probe->config };
+        *ret_subject = (subject_t) { probe->company, probe->env, NULL, NULL, &probe->config, false };
         return probe->env != NULL;
+    }
+    if (type == REQUEST_PLACE_CLOSE) {
+        place_close_t *close = ask;
+        *ret_subject = (subject_t) { close->company, close->env, NULL, NULL, &close->config, true };
+        return close->env && close->config.size;
+    }
+    if (type == REQUEST_PLACE_RETURN) {
+        place_return_t *give = ask;
+        *ret_subject = (subject_t) { give->company, give->env, NULL, NULL, &give->config, true };
+        return give->env && give->config.size;
     }
     return false;
 }
@@ -71,6 +85,8 @@ proxy_secrets (const context_t *context, post_t *post, const letter_t *letter,
         berth_bytes_t value;
         int rc = secret_look (context->vault, txn, arena, &use, &event, &value, err);
         s_enter (post, letter, &event, arena);
+        if (rc && subject.without)
+            continue;
         if (rc)
             return -1;
         const char *text = arena_text (arena, (const char *) value.data, value.size);

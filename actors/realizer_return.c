@@ -69,9 +69,10 @@ s_begin (realizer_t *self, const request_t *req, store_txn_t *txn, effects_t *fx
     work->ask = berth_pack (&workspace_return_schema, ask, work->arena);
     work->give_up_ms = deadline_ms + SLACK_MS;
     place_return_t step = {
-        .lease = lease.id, .company = lease.company, .provider_lease = lease.provider_lease,
-        .metadata = lease.metadata, .target = ask->target, .dry = ask->dry,
-        .unified = ask->dry && ask->unified, .no_links = !host_is_free (req),
+        .lease = lease.id, .company = lease.company, .env = lease.env,
+        .provider_lease = lease.provider_lease, .config = lease.config, .metadata = lease.metadata,
+        .target = ask->target, .dry = ask->dry, .unified = ask->dry && ask->unified,
+        .no_links = !host_is_free (req),
     };
     //  Nobody asked: it goes home as whoever realized it would have had to ask
     if (req->letter->roles & ROLE_INTERNAL && lease.source_no_links)

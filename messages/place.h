@@ -130,6 +130,7 @@ BERTH_MESSAGE (place_opened, PLACE_OPENED);
 #define PLACE_CLOSE(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
+    F (T, ID,    env,       "environmentId", OPTIONAL, 36, "Whose secrets its config names.") \
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   config,    "config",    OPTIONAL | OBJECT, 65536, "Of the environment at acquire.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
@@ -166,6 +167,8 @@ BERTH_MESSAGE (place_realized, PLACE_REALIZED);
 #define PLACE_RETURN(F, T) \
     F (T, ID,    lease,     "leaseId",   REQUIRED, 36, "The lease.") \
     F (T, STR,   company,   "companyId", OPTIONAL, 64, "Whose turn the call takes.") \
+    F (T, ID,    env,       "environmentId", OPTIONAL, 36, "Whose secrets its config names.") \
+    F (T, ANY,   config,    "config",    OPTIONAL | OBJECT, 65536, "Of the environment at acquire.") \
     F (T, STR,   provider_lease, "providerLeaseId", NULLABLE, 512, "The provider's name of the place.") \
     F (T, ANY,   metadata,  "metadata",  OPTIONAL | OBJECT, 262144, "Of the lease.") \
     F (T, BYTES, target,    "target",    REQUIRED, 4096, "Folder on the host.") \

@@ -249,24 +249,24 @@ s_go_there (ssh_t *self, const place_t *place, berth_bytes_t given, bool end, bo
 }
 
 int
-ssh_wake (ssh_t *self, const place_t *place, bool *ret_woken, int64_t deadline_ms, arena_t *arena,
-          berth_error_t *err)
+ssh_wake (ssh_t *self, const place_t *place, berth_bytes_t config, bool *ret_woken,
+          int64_t deadline_ms, arena_t *arena, berth_error_t *err)
 {
     *ret_woken = false;
     if (!place->record.closed && places_alive (place, deadline_ms))
         return 0;
-    if (s_go_there (self, place, berth_empty_map, false, false, deadline_ms, arena, err))
+    if (s_go_there (self, place, config, false, false, deadline_ms, arena, err))
         return -1;
     *ret_woken = true;
     return 0;
 }
 
 int
-ssh_sleep (ssh_t *self, const place_t *place, int64_t deadline_ms, arena_t *arena,
-           berth_error_t *err)
+ssh_sleep (ssh_t *self, const place_t *place, berth_bytes_t config, int64_t deadline_ms,
+           arena_t *arena, berth_error_t *err)
 {
     return places_end (self->owner.places, place, deadline_ms, err)
-        || s_go_there (self, place, berth_empty_map, true, true, deadline_ms, arena, err) ? -1 : 0;
+        || s_go_there (self, place, config, true, true, deadline_ms, arena, err) ? -1 : 0;
 }
 
 static int
@@ -287,7 +287,9 @@ s_release (ssh_t *self, const place_close_t *ask, const char *id, int64_t deadli
     //  A third of the time for the relay: it may hang, as a connection may.
     int64_t now = berth_mono_ms (), soon = now + (deadline_ms > now ? (deadline_ms - now) / 3 : 0);
     berth_error_t why = { 0 };
-    if (places_end (self->owner.places, &place, soon, &why)) {
+    if (ask->grace_ms
+        ? places_drain (self->owner.places, &place, (int64_t) ask->grace_ms, soon, &why)
+        : places_end (self->owner.places, &place, soon, &why)) {
         if (err)
             *err = why;
         return -1;

@@ -81,9 +81,9 @@ berth_bytes_t ssh_metadata (const ssh_config_t *config, uint64_t port, arena_t *
 int ssh_acquire (ssh_t *self, const place_open_t *ask, int64_t deadline_ms, arena_t *arena,
                  place_opened_t *ret_place, berth_error_t *err);
 //  Makes a place reachable whose processes were ended and whose files were kept; and ends it again.
-int ssh_wake (ssh_t *self, const place_t *place, bool *ret_woken, int64_t deadline_ms, arena_t *arena,
+int ssh_wake (ssh_t *self, const place_t *place, berth_bytes_t config, bool *ret_woken, int64_t deadline_ms, arena_t *arena,
               berth_error_t *err);
-int ssh_sleep (ssh_t *self, const place_t *place, int64_t deadline_ms, arena_t *arena,
+int ssh_sleep (ssh_t *self, const place_t *place, berth_bytes_t config, int64_t deadline_ms, arena_t *arena,
                berth_error_t *err);
 int ssh_release (void *self, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err);
 

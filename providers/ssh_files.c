@@ -370,12 +370,12 @@ ssh_give_back (void *object, const place_return_t *ask, provider_progress_fn *pr
         rc = berth_fail (err, BERTH_CONFLICT, "nothing was realized into this place");
     bool woken = false;
     if (rc == 0)
-        rc = ssh_wake (self, &place, &woken, deadline_ms, arena, err);
+        rc = ssh_wake (self, &place, ask->config, &woken, deadline_ms, arena, err);
     if (rc == 0)
         rc = s_fetch (&place, &journey, deadline_ms, arena, err);
     berth_error_t ignored = { 0 };              //  What stays open is closed with the place
     if (woken)
-        (void) ssh_sleep (self, &place, deadline_ms, arena, &ignored);
+        (void) ssh_sleep (self, &place, ask->config, deadline_ms, arena, &ignored);
     places_yield (self->owner.places, id);
     if (rc)
         return -1;
