@@ -7,6 +7,7 @@
 #include "actor.h"
 
 #include "codec.h"
+#include "company.h"
 #include "quota.h"
 
 #include <string.h>
@@ -54,6 +55,21 @@ s_confine (const request_t *req, trust_t *trust, store_txn_t *txn, berth_error_t
                        req->row->type, req->letter->principal);
 }
 
+//  What may still be asked of a company that is being deleted.
+static bool
+s_ends (unsigned type)
+{
+    static const request_code_t ends [] = {
+        REQUEST_COMPANY_DELETE, REQUEST_ENVIRONMENT_DELETE, REQUEST_LEASE_RELEASE,
+        REQUEST_LEASE_DESTROY, REQUEST_LEASE_RELEASE_FOR_RUN, REQUEST_RUN_RELEASE,
+        REQUEST_SECRET_DELETE,
+    };
+    for (size_t index = 0; index < BERTH_COUNT (ends); index++)
+        if (ends [index] == type)
+            return true;
+    return false;
+}
+
 int
 request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store_txn_t *txn,
                berth_error_t *err)
@@ -68,7 +84,10 @@ request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store
     berth_bytes_t packed = incoming->body.size ? incoming->body : berth_empty_map;
     if (berth_unpack (schema, packed, req->arena, body, err) || foreign_ids_check (schema, body, &req->company, err))
         return -1;
-    return incoming->letter.confined ? s_confine (req, trust, txn, err) : 0;
+    if (incoming->letter.confined && s_confine (req, trust, txn, err))
+        return -1;
+    return req->company && (req->row->mode & MODE_WRITE) && !s_ends (incoming->letter.type)
+         ? company_stays (txn, req->arena, req->company, err) : 0;
 }
 
 const char *

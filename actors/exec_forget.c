@@ -5,6 +5,7 @@
 
 #include "exec_parts.h"
 
+#include "company.h"
 #include "log.h"
 
 #include <string.h>
@@ -137,4 +138,31 @@ execs_forget_next (const execs_t *self)
     int64_t drop_ms = self->retention.kept_ms [KEPT_SPOOLS] ? self->drop_ms : INT64_MAX;
     int64_t forget_ms = self->retention.kept_ms [KEPT_EXECS] ? self->forget_ms : INT64_MAX;
     return drop_ms < forget_ms ? drop_ms : forget_ms;
+}
+
+//  ---- of a company that is being deleted
+
+static int
+s_clear (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, void *row,
+         company_cleared_t *cleared, berth_error_t *err)
+{
+    execs_t *self = actor;
+    const exec_t *exec = row;
+    if (exec->state == exec_state_ENDED && exec->output_gone && !live_find (self, exec->id)) {
+        cleared->removed++;
+        return exec_del (txn, req->arena, exec->id, err);
+    }
+    cleared->waiting++;
+    if (exec->state == exec_state_ENDED && !exec->output_gone) {
+        spool_drop_t drop = { .exec = exec->id };
+        effects_work (fx, req->arena, ACTOR_STORE, NULL, REQUEST_SPOOL_DROP, exec->id, "drop", NULL, 0,
+                      &drop);
+    }
+    return 0;
+}
+
+int
+execs_clear (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    return company_clear_rows (actor, req, txn, fx, TABLE_EXECS, INDEX_EXEC_LIST, false, s_clear, err);
 }

@@ -284,4 +284,7 @@ void streams_tick (execs_t *self, const request_t *req, effects_t *fx);
 void streams_destroy (execs_t *self);
 handler_fn exec_credit, exec_cancel;
 
+//  Removes execs of a company that is being deleted, their output first.
+handler_fn execs_clear;
+
 #endif

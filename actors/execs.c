@@ -398,6 +398,7 @@ s_ready (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, ber
 }
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_COMPANY_CLEAR] = execs_clear,
     [REQUEST_EXEC_START] = exec_start_ask,
     [REQUEST_EXEC_RUN] = exec_start_ask,
     [REQUEST_EXEC_RUN_STEP] = exec_start_ask,

@@ -273,6 +273,7 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_LEASE_LIST] = leases_list,
     [REQUEST_LEASE_RENEW] = leases_renew,
     [REQUEST_LEASE_RELEASE] = leases_release,
+    [REQUEST_COMPANY_CLEAR] = leases_clear,
     [REQUEST_LEASE_RESUME] = leases_resume,
     [REQUEST_LEASE_DESTROY] = leases_end,
     [REQUEST_LEASE_ADOPT] = leases_adopt,

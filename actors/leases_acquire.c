@@ -2,6 +2,7 @@
 
 #include "leases_inside.h"
 
+#include "company.h"
 #include "ids.h"
 #include "plant.h"
 
@@ -191,7 +192,7 @@ leases_draft (leases_t *self, const request_t *req, store_txn_t *txn, const leas
         .config = env.config, .env_policy = env.policy, .place = place_state_ABSENT,
         .metadata = s_metadata (ask, &env, env.config, req->arena), .bind = ask->bind,
     };
-    return store_admit (txn, err) || s_grant (ask, env.policy, ret_lease, err) ? -1 : 0;
+    return company_stays (txn, req->arena, ask->company, err) || store_admit (txn, err) || s_grant (ask, env.policy, ret_lease, err) ? -1 : 0;
 }
 
 int

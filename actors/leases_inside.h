@@ -173,6 +173,9 @@ int leases_taken_up (leases_t *self, const request_t *req, const step_done_t *do
 //  ---- leases_discard.c
 handler_fn leases_discard;
 
+//  ---- leases_company.c
+handler_fn leases_clear;
+
 //  ---- leases_hold.c
 handler_fn leases_drain, leases_undrain, leases_pause, leases_unpause;
 //  May a new lease be taken of this provider, for this environment? To be asked where its row is made.

@@ -7,6 +7,7 @@
 
 #include "leases_inside.h"
 
+#include "company.h"
 #include "plant.h"
 
 #include <string.h>
@@ -279,6 +280,8 @@ s_may (leases_t *self, const request_t *req, store_txn_t *txn, const lease_t *le
     if (!provider_by_name (lease->provider))
         return berth_fail (why, BERTH_UNSUPPORTED_ENVIRONMENT, "there is no provider '%s'",
                            lease->provider);
+    if (company_stays (txn, req->arena, lease->company, why))
+        return -1;
     return leases_admit (self, req, txn, lease->provider, lease->env, why) || store_admit (txn, why)
          ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 
 #include "actor.h"
 #include "codec.h"
+#include "company.h"
 #include "log.h"
 #include "page.h"
 
@@ -130,8 +131,8 @@ s_check_key (const char *key, berth_error_t *err)
 //  ---- writing
 
 static int
-s_save (principals_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
-        principal_t *row, action_t action, berth_error_t *err)
+s_write (principals_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+         principal_t *row, action_t action, berth_error_t *err)
 {
     row->updated_at = req->now_ms;
     key_details_t details = { .roles = row->roles, .companies = row->companies,
@@ -141,6 +142,15 @@ s_save (principals_t *self, const request_t *req, store_txn_t *txn, effects_t *f
     if (principal_put (txn, req->arena, row, err) || activity_add (txn, req->arena, &note, err))
         return -1;
     effects_call (fx, req, s_enter, self, NULL);        //  In force when it is answered
+    return 0;
+}
+
+static int
+s_save (principals_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,
+        principal_t *row, action_t action, berth_error_t *err)
+{
+    if (s_write (self, req, txn, fx, row, action, err))
+        return -1;
     effects_reply (fx, req, &principal_schema, row);
     return 0;
 }
@@ -230,10 +240,41 @@ s_list (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_e
     return 0;
 }
 
+//  ---- of a company that is being deleted
+
+//  It is one of the companies of a key no more; a key of that one alone lets nobody in.
+static int
+s_clear_row (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, void *at,
+             company_cleared_t *cleared, berth_error_t *err)
+{
+    const company_clear_t *ask = req->body;
+    principal_t *row = at;
+    const char **left = arena_array (req->arena, row->companies.count + 1, const char *);
+    size_t count = 0;
+    for (size_t index = 0; index < row->companies.count; index++)
+        if (strcmp (row->companies.items [index], ask->company))
+            left [count++] = row->companies.items [index];
+    if (row->revoked_at || count == row->companies.count)
+        return 0;
+    cleared->removed++;
+    if (count)
+        row->companies = (berth_strs_t) { count, left };
+    else
+        row->revoked_at = req->now_ms;
+    return s_write (me, req, txn, fx, row, count ? ACTION_KEY_GRANTED : ACTION_KEY_REVOKED, err);
+}
+
+static int
+s_clear (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    return company_clear_rows (me, req, txn, fx, TABLE_PRINCIPALS, INDEX_PRINCIPAL_LIST, true,
+                               s_clear_row, err);
+}
+
 //  ---- the actor
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
-    [REQUEST_KEY_NEW] = s_new, [REQUEST_KEY_LIST] = s_list,
+    [REQUEST_COMPANY_CLEAR] = s_clear, [REQUEST_KEY_NEW] = s_new, [REQUEST_KEY_LIST] = s_list,
     [REQUEST_KEY_GRANT] = s_grant, [REQUEST_KEY_REVOKE] = s_revoke,
 };
 

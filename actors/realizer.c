@@ -151,6 +151,7 @@ s_tick (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth
 //  ---- the actor
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_COMPANY_CLEAR] = workspaces_clear,
     [REQUEST_WORKSPACE_CREATE] = workspaces_create,
     [REQUEST_WORKSPACE_GET] = workspaces_get,
     [REQUEST_WORKSPACE_LIST] = workspaces_list,

@@ -44,7 +44,7 @@ const char *work_step (const work_t *self, const char *name, arena_t *arena);
 
 //  ---- workspaces.c
 
-handler_fn workspaces_create, workspaces_get, workspaces_list, workspaces_update;
+handler_fn workspaces_create, workspaces_get, workspaces_list, workspaces_update, workspaces_clear;
 
 //  ---- realizer_realize.c, realizer_return.c
 

@@ -452,6 +452,8 @@ static int
 s_step_done (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
     const step_done_t *done = req->body;
+    if (strcmp (done->step, REGISTRY_STEP_COMPANY) == 0)
+        return registry_company_cleared (args, req, txn, fx, err);
     bool deletes = strcmp (done->step, REGISTRY_STEP_RELEASE) == 0;
     return (deletes ? registry_released : registry_step_done) (args, req, txn, fx, err);
 }
@@ -474,6 +476,8 @@ static handler_fn *const s_handlers [REQUEST_COUNT] = {
     [REQUEST_PROVIDER_VALIDATE] = registry_provider_validate,
     [REQUEST_PROVIDER_REUSE_MATCH] = registry_reuse_match,
     [REQUEST_PROVIDER_CONFIG_FROM_LEASE] = registry_config_from_lease,
+    [REQUEST_COMPANY_DELETE] = registry_company_delete,
+    [REQUEST_COMPANY_CLEAR] = registry_clear,
     [REQUEST_STEP_DONE] = s_step_done,
 };
 
@@ -485,8 +489,10 @@ registry_new (const context_t *context, berth_error_t *err)
     ENSURE (self);
     self->magic = REGISTRY_MAGIC;
     self->context = context;
+    self->company_ms = INT64_MAX;
     actor_spec_t spec = { .code = ACTOR_REGISTRY, .handlers = s_handlers, .fd = -1,
-                          .start = registry_start };
+                          .start = registry_start, .tick = registry_companies,
+                          .next_ms = registry_next_ms };
     self->actor = actor_new (&spec, self, context->store, context->wiring);
     return self;
 }

@@ -206,7 +206,6 @@ registry_released (void *args, const request_t *req, store_txn_t *txn, effects_t
 int
 registry_start (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
 {
-    (void) args;
     store_walk_t walk;
     environment_t row;
     if (walk_begin (&walk, txn, INDEX_ENVIRONMENT_DELETING, NULL, NULL, err))
@@ -215,5 +214,5 @@ registry_start (void *args, const request_t *req, store_txn_t *txn, effects_t *f
     while ((rc = walk_next (&walk, req->arena, &row, err)) == 0)
         s_send_release (req, fx, &row, NULL);
     walk_end (&walk);
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? -1 : registry_companies (args, req, txn, fx, err);
 }

@@ -9,6 +9,7 @@
 
 struct registry {
     uint32_t magic;
+    int64_t company_ms;             //  When to look again at companies that wait to be gone
     const context_t *context;
     actor_t *actor;
 };
@@ -25,6 +26,13 @@ int environment_note (const request_t *req, store_txn_t *txn, action_t action,
 #define REGISTRY_STEP_RELEASE "release"     //  Step of a deletion: its leases are being given back
 
 handler_fn registry_delete, registry_released, registry_start;
+
+//  ---- registry_company.c
+
+#define REGISTRY_STEP_COMPANY "company"     //  Step of a company's deletion: some of a part is removed
+
+handler_fn registry_company_delete, registry_company_cleared, registry_companies, registry_clear;
+int64_t registry_next_ms (void *self);
 
 //  An environment that is being deleted takes no change. Errors: conflict.
 int registry_stays (const environment_t *row, berth_error_t *err);

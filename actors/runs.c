@@ -218,6 +218,7 @@ s_next_ms (void *me)
 }
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
+    [REQUEST_COMPANY_CLEAR] = runs_clear,
     [REQUEST_RUN_RESOLVE] = runs_resolve,
     [REQUEST_RUN_ACQUIRE] = runs_acquire,
     [REQUEST_RUN_REALIZE] = runs_realize,

@@ -2,6 +2,7 @@
 
 #include "runs_inside.h"
 
+#include "company.h"
 #include "log.h"
 
 static int
@@ -49,4 +50,26 @@ runs_forget (runs_t *self, const request_t *req, store_txn_t *txn)
         more = false;
     }
     self->forget_ms = retention_next (retention, KEPT_RUNS, req->now_ms, req->mono_ms, oldest_ms, more);
+}
+
+//  Of a company that is being deleted: a step that is under way still has to find its row.
+static int
+s_clear (void *self, const request_t *req, store_txn_t *txn, effects_t *fx, void *row,
+         company_cleared_t *cleared, berth_error_t *err)
+{
+    (void) self;
+    (void) fx;
+    const run_t *run = row;
+    if (run->step) {
+        cleared->waiting++;
+        return 0;
+    }
+    cleared->removed++;
+    return run_del (txn, req->arena, run->company, run->id, err);
+}
+
+int
+runs_clear (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    return company_clear_rows (me, req, txn, fx, TABLE_RUNS, INDEX_RUN_LIST, false, s_clear, err);
 }

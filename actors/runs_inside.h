@@ -35,6 +35,7 @@ int runs_lost (runs_t *self, const request_t *req, store_txn_t *txn, effects_t *
 
 //  Settled runs that were kept long enough go, if it is time to look for them.
 void runs_forget (runs_t *self, const request_t *req, store_txn_t *txn);
+handler_fn runs_clear;              //  Those of a company that is being deleted
 
 //  ---- runs.c
 

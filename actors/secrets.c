@@ -158,7 +158,7 @@ s_delete (void *me, const request_t *req, store_txn_t *txn, effects_t *fx, berth
 //  ---- the actor
 
 static handler_fn *const s_handlers [REQUEST_COUNT] = {
-    [REQUEST_SECRET_CREATE] = s_create, [REQUEST_SECRET_GET] = s_get, [REQUEST_SECRET_LIST] = s_list,
+    [REQUEST_COMPANY_CLEAR] = secrets_clear, [REQUEST_SECRET_CREATE] = s_create, [REQUEST_SECRET_GET] = s_get, [REQUEST_SECRET_LIST] = s_list,
     [REQUEST_SECRET_UPDATE] = s_update, [REQUEST_SECRET_ROTATE] = s_rotate,
     [REQUEST_SECRET_DELETE] = s_delete,
     [REQUEST_SECRET_BIND] = secrets_bind, [REQUEST_SECRET_UNBIND] = secrets_unbind,

@@ -32,6 +32,10 @@ handler_fn secrets_bind, secrets_unbind, secrets_sync, secrets_usage;
 handler_fn secrets_events, secrets_used, secrets_tick;
 int64_t secrets_next_ms (void *self);
 
+//  ---- secrets_company.c
+
+handler_fn secrets_clear;
+
 //  ---- secrets_rekey.c
 
 handler_fn secrets_rekey;

@@ -3,6 +3,7 @@
 #include "realizer_parts.h"
 
 #include "codec.h"
+#include "company.h"
 #include "json_schema.h"
 #include "page.h"
 
@@ -372,4 +373,24 @@ workspaces_update (void *args, const request_t *req, store_txn_t *txn, effects_t
     }
     effects_reply (fx, req, &workspace_schema, count ? &row : &old);
     return 0;
+}
+
+//  ---- of a company that is being deleted
+
+static int
+s_clear (void *self, const request_t *req, store_txn_t *txn, effects_t *fx, void *row,
+         company_cleared_t *cleared, berth_error_t *err)
+{
+    (void) self;
+    (void) fx;
+    cleared->removed++;
+    return workspace_del (txn, req->arena, ((const workspace_t *) row)->id, err);
+}
+
+int
+workspaces_clear (void *args, const request_t *req, store_txn_t *txn, effects_t *fx,
+                  berth_error_t *err)
+{
+    return company_clear_rows (args, req, txn, fx, TABLE_WORKSPACES, INDEX_WORKSPACE_LIST, false,
+                               s_clear, err);
 }

@@ -56,6 +56,8 @@
     X (SECRET_BOUND,         "secret.bound",               "secret") \
     X (SECRET_UNBOUND,       "secret.unbound",             "secret") \
     X (SECRETS_REKEYED,      "secret.rekeyed",             "bus") \
+    X (COMPANY_DELETING,     "company.deleting",           "company") \
+    X (COMPANY_DELETED,      "company.deleted",            "company") \
     X (KEY_CREATED,          "key.created",                "key") \
     X (KEY_GRANTED,          "key.granted",                "key") \
     X (KEY_REVOKED,          "key.revoked",                "key")

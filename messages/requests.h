@@ -15,6 +15,7 @@
 #include "key.h"
 #include "lease.h"
 #include "place.h"
+#include "removal.h"
 #include "run.h"
 #include "sweep.h"
 #include "secret.h"
@@ -125,6 +126,7 @@ enum {
     X (EXEC_LIST,            "exec.list",               exec_list,           exec_page,         EXECS,    ALL_,  READ,  "List execs, newest first.") \
     X (ACTIVITY_LIST,        "activity.list",           activity_list,       activity_page,     PUBLISHER, ALL_, READ,  "Read the activity log.") \
     X (ACTIVITY_HEAD,        "activity.head",           company_ref,         activity_head,     PUBLISHER, ALL_, READ,  "The end of a company's activity log.") \
+    X (COMPANY_DELETE,       "company.delete",          company_delete,      company_removal,   REGISTRY, OPERATOR, WRITE | MODE_STREAM, "Give back all that a company holds, then remove what is kept of it; with credit, progress on the way.") \
     X (KEY_NEW,              "key.new",                 key_new,             principal,         KEYS,     OPERATOR, WRITE, "Let a new principal in, by its public key.") \
     X (KEY_LIST,             "key.list",                key_list,            principal_page,    KEYS,     OPERATOR, READ, "List principals, by name.") \
     X (KEY_GRANT,            "key.grant",               key_grant,           principal,         KEYS,     OPERATOR, WRITE, "Change roles and companies of a principal, at once.") \
@@ -166,6 +168,7 @@ enum {
     X (PLACE_LIST,           "place.list",              place_list,          place_list_page,   PROXY,    INTERNAL, READ, "List the places of this install.") \
     X (LEASE_RELEASE_ALL,    "lease.releaseAll",        nothing,             nothing,           LEASES,   INTERNAL, WRITE, "Give back every lease: the service closes for good.") \
     X (LEASE_RELEASE_ENVIRONMENT, "lease.releaseEnvironment", environment_release, environment_released, LEASES, INTERNAL, WRITE, "Give back some leases of an environment that is being deleted.") \
+    X (COMPANY_CLEAR,        "company.clear",           company_clear,       company_cleared,   REGISTRY, INTERNAL, WRITE, "Remove some rows of a company that is being deleted; to each actor that has some.") \
     X (LEASE_PLACE,          "lease.place",             lease_place,         lease,             LEASES,   INTERNAL, WRITE, "Have the lease's place open.") \
     X (LEASE_REALIZED,       "lease.realized",          lease_realized,      lease,             LEASES,   INTERNAL, WRITE, "Keep a realization's record.") \
     X (WORKSPACE_REALIZE,    "workspace.realizeStep",   workspace_realize,   lease,             REALIZER, INTERNAL, WRITE, "Realize and provision a lease's workspace.") \

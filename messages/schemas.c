@@ -116,6 +116,12 @@ BERTH_SCHEMA (lease_release, LEASE_RELEASE, 0, "Which lease to give back.");
 BERTH_SCHEMA (lease_resume, LEASE_RESUME, 0, "Take a lease's place up again.");
 BERTH_SCHEMA (lease_destroy, LEASE_DESTROY, 0, "End a lease with its place.");
 BERTH_SCHEMA (lease_adopt, LEASE_ADOPT, 0, "Lease a place that exists.");
+BERTH_ENUM_TABLE (company_part, COMPANY_PART);
+BERTH_SCHEMA (company_delete, COMPANY_DELETE, 0, "Delete a company.");
+BERTH_SCHEMA (company_removal, COMPANY_REMOVAL, SCHEMA_ROW, "How far the deletion of a company is.");
+BERTH_SCHEMA (company_details, COMPANY_DETAILS, 0, "Of the entry that a company is gone.");
+BERTH_SCHEMA (company_clear, COMPANY_CLEAR, 0, "Remove some of a company.");
+BERTH_SCHEMA (company_cleared, COMPANY_CLEARED, SCHEMA_ROW, "What was removed of a company.");
 BERTH_SCHEMA (lease_metadata, LEASE_METADATA, 0, "New metadata of a lease.");
 BERTH_SCHEMA (release_for_run, RELEASE_FOR_RUN, 0, "Whose leases to give back.");
 BERTH_SCHEMA (release_error, RELEASE_ERROR, 0, "A lease that could not be given back.");
@@ -303,6 +309,8 @@ static const berth_schema_t *const s_schemas [] = {
     &workspace_return_schema, &workspace_diff_schema, &workspace_discard_schema, &workspace_change_schema,
     &workspace_returned_schema, &lease_schema,
     &lease_acquire_schema, &lease_ref_schema, &lease_list_schema, &lease_page_schema, &lease_waiting_schema, &lease_resume_schema, &lease_destroy_schema, &lease_adopt_schema,
+    &company_delete_schema, &company_removal_schema, &company_details_schema, &company_clear_schema,
+    &company_cleared_schema,
     &lease_renew_schema, &lease_renewed_schema, &lease_release_schema, &lease_metadata_schema,
     &release_for_run_schema, &release_error_schema, &run_released_schema,
     &target_local_schema, &target_runner_schema, &target_sandbox_schema, &target_ssh_spec_schema, &target_ssh_schema,

@@ -159,6 +159,7 @@ static const struct {
     { "secrets", PHASE_WALK, DB_SECRET_BINDINGS, s_look_at_row },
     { "secrets", PHASE_WALK, DB_SECRET_EVENTS, s_look_at_row },
     { "secrets", PHASE_WALK, DB_COMPANY_KEYS, s_look_at_row },
+    { "companies", PHASE_WALK, DB_COMPANIES, s_look_at_row },
     { "workspaces", PHASE_WALK, DB_WORKSPACES, s_look_at_row },
     { "leases", PHASE_WALK, DB_LEASES, s_look_at_row },
     { "runs", PHASE_WALK, DB_RUNS, s_look_at_row },

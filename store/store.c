@@ -17,7 +17,7 @@ static const char *const s_names [DB_COUNT] = {
     [DB_HOLDS] = "holds", [DB_SWEEPS] = "sweeps", [DB_SUSPECTS] = "suspects",
     [DB_SECRETS] = "secrets", [DB_SECRET_VERSIONS] = "secretVersions",
     [DB_SECRET_BINDINGS] = "secretBindings", [DB_SECRET_EVENTS] = "secretEvents",
-    [DB_COMPANY_KEYS] = "companyKeys"
+    [DB_COMPANY_KEYS] = "companyKeys", [DB_COMPANIES] = "companies"
 };
 
 int

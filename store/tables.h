@@ -24,7 +24,8 @@
     X (SECRET_VERSIONS, secret_version, SECRETS, "their sealed values") \
     X (SECRET_BINDINGS, secret_binding, SECRETS, "who may use them") \
     X (SECRET_EVENTS, secret_event, SECRETS,  "who did, written where it is used: secret_use ()") \
-    X (COMPANY_KEYS, company_key, SECRETS,  "the keys that values are sealed with, sealed")
+    X (COMPANY_KEYS, company_key, SECRETS,  "the keys that values are sealed with, sealed") \
+    X (COMPANIES,    company_removal, REGISTRY, "companies that are being deleted")
 
 #define STORE_INDEXES(X) \
 /*     index                table         its key                                         used by */ \
@@ -65,7 +66,8 @@
     X (SECRET_EVENT_AGE,    SECRET_EVENTS, "createdAt",                                   "retention") \
     X (COMPANY_KEY_LIST,    COMPANY_KEYS, "company",                                      "start, secret.rekey") \
     X (LEASE_QUEUED,        LEASES,       "environment, workspace, generation, of those that wait", "lease.acquire") \
-    X (LEASE_KEPT_OF,       LEASES,       "environment, of kept places",                  "environment.delete")
+    X (LEASE_KEPT_OF,       LEASES,       "environment, of kept places",                  "environment.delete") \
+    X (COMPANY_LIST,        COMPANIES,    "company",                                      "start, company.delete")
 
 #define TABLE_CODE_(name, row, actor, doc) TABLE_##name,
 typedef enum { STORE_TABLES (TABLE_CODE_) TABLE_COUNT } table_t;
@@ -130,6 +132,14 @@ int environment_del (store_txn_t *txn, arena_t *arena, const char *id, berth_err
 int hold_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int suspect_del (store_txn_t *txn, arena_t *arena, const char *provider, const char *id,
                  berth_error_t *err);
+int workspace_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
+int company_key_del (store_txn_t *txn, arena_t *arena, const char *company, berth_error_t *err);
+//  Of a company that is being deleted: 0, 1 if it is not, or -1.
+int company_removal_find (store_txn_t *txn, arena_t *arena, const char *company,
+                          company_removal_t *ret_row, berth_error_t *err);
+int company_removal_put (store_txn_t *txn, arena_t *arena, const company_removal_t *row,
+                         berth_error_t *err);
+int company_removal_del (store_txn_t *txn, arena_t *arena, const char *company, berth_error_t *err);
 int lease_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int exec_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
 int secret_del (store_txn_t *txn, arena_t *arena, const char *id, berth_error_t *err);
@@ -172,6 +182,9 @@ int walk_next_key (store_walk_t *self, store_key_t *ret_key, berth_error_t *err)
 //  The cursor that begins behind the row that was given last.
 const char *walk_cursor (const store_walk_t *self, arena_t *arena);
 void walk_end (store_walk_t *self);
+
+//  Bytes of a row's struct.
+size_t table_row_size (table_t table);
 
 //  Rows of a table; of leases, runs and execs also those in one state. Both cost nothing: they are
 //  counted as they change.

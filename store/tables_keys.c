@@ -98,6 +98,12 @@ s_secret_event_key (const void *row, store_key_t *key)
 }
 
 static void
+s_company_removal_key (const void *row, store_key_t *key)
+{
+    key_text (key, ((const company_removal_t *) row)->id);
+}
+
+static void
 s_company_key_key (const void *row, store_key_t *key)
 {
     key_text (key, ((const company_key_t *) row)->company);
@@ -439,6 +445,7 @@ const table_row_t store_tables [TABLE_COUNT] = {
     [TABLE_SECRET_VERSIONS] = { &secret_version_schema, DB_SECRET_VERSIONS, s_secret_version_key, "version" },
     [TABLE_SECRET_BINDINGS] = { &secret_binding_schema, DB_SECRET_BINDINGS, s_secret_binding_key, "binding" },
     [TABLE_SECRET_EVENTS] = { &secret_event_schema, DB_SECRET_EVENTS, s_secret_event_key, "access" },
+    [TABLE_COMPANIES] = { &company_removal_schema, DB_COMPANIES, s_company_removal_key, "deletion" },
     [TABLE_COMPANY_KEYS] = { &company_key_schema, DB_COMPANY_KEYS, s_company_key_key, "company key" },
 };
 
@@ -481,6 +488,7 @@ const index_row_t store_indexes [INDEX_COUNT] = {
     [INDEX_COMPANY_KEY_LIST]     = { TABLE_COMPANY_KEYS, s_by_itself },
     [INDEX_LEASE_QUEUED]         = { TABLE_LEASES, s_lease_queued },
     [INDEX_LEASE_KEPT_OF]        = { TABLE_LEASES, s_lease_kept_of },
+    [INDEX_COMPANY_LIST]         = { TABLE_COMPANIES, s_by_itself },
 };
 
 #define INDEX_TEXT_(name, table, key, used) [INDEX_##name] = #name,

@@ -173,6 +173,8 @@ ROWS = [
     Row("run.release", lambda s: s.run(),
         ["run.releasing"] + lease_closed() + ["run.released"]),
     Row("run.heartbeat", lambda s: s.run(), []),
+    Row("company.delete", lambda s: s.environment() and {},
+        ["company.deleting", "environment.deleted", "company.deleted"]),
     Row("key.new", principal_body, ["key.created"], log="~service"),
     Row("key.grant", lambda s: {"keyId": s.principal(), "roles": ["observer"]}, ["key.granted"],
         log="~service"),

@@ -11,6 +11,7 @@ BERTH_SCHEMA (help_options, HELP_OPTIONS, SCHEMA_STRICT, "Options of berth help.
 BERTH_SCHEMA (key_options, KEY_OPTIONS, SCHEMA_STRICT, "Options of berth key new.");
 BERTH_SCHEMA (secret_options, SECRET_OPTIONS, SCHEMA_STRICT, "Options of berth secret create.");
 BERTH_SCHEMA (rotate_options, ROTATE_OPTIONS, SCHEMA_STRICT, "Options of berth secret rotate.");
+BERTH_SCHEMA (company_options, COMPANY_OPTIONS, SCHEMA_STRICT, "Options of berth company delete.");
 BERTH_SCHEMA (call_options, CALL_OPTIONS, SCHEMA_STRICT, "Options of berth bus call.");
 
 #define NO_ARGUMENT { { NULL, NULL } }
@@ -128,6 +129,9 @@ static const command_t s_commands [] = {
     ASK ("secret usage", SECRET_ARG, SECRET_USAGE, secret_history, "Who may use a secret"),
     ASK ("secret events", SECRET_ARG, SECRET_EVENTS, secret_history, "Who used a secret, newest first"),
     ASK ("secret rekey", NO_ARGUMENT, SECRET_REKEY, nothing, "Seal everything by a new master key, while work goes on"),
+
+    OWN ("company delete", ONE ("NAME", "companyId"), NULL, NULL, COMPANY_DELETE, company_options,
+         company_delete_command, "Give back all that a company holds, then remove what is kept of it"),
 
     OWN ("store stat", NO_ARGUMENT, NULL, NULL, STORE_STAT, nothing, store_stat_command,
          "How full the store is, and with what; exits 1 when nothing new is taken"),

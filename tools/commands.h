@@ -74,6 +74,12 @@ BERTH_MESSAGE (secret_options, SECRET_OPTIONS);
     F (T, BYTES, file,      "fromFile",  OPTIONAL | POSITIVE, 4096, "File whose bytes are the value (default: stdin, or a prompt; without the newline at its end).")
 BERTH_MESSAGE (rotate_options, ROTATE_OPTIONS);
 
+#define COMPANY_OPTIONS(F, T) \
+    F (T, STR,   company,   "companyId", REQUIRED | POSITIVE, 64, "The company that goes.") \
+    F (T, BOOL,  yes,       "yes",       OPTIONAL, 0, "It is meant: nothing of it comes back.") \
+    F (T, BOOL,  wait,      "wait",      OPTIONAL, 0, "Until it is gone (true); else say how far it is.")
+BERTH_MESSAGE (company_options, COMPANY_OPTIONS);
+
 #define CALL_OPTIONS(F, T) \
     F (T, STR,   type,      "type",      REQUIRED | POSITIVE, 63, "Request: lease.get.") \
     F (T, ANY,   body,      "body",      OPTIONAL | OBJECT, 1048576, "Its body: JSON, @FILE, or - for stdin (default {}).") \
@@ -135,7 +141,7 @@ const command_t *command_at (size_t index);
 command_fn run_command, status_command, doctor_command, events_command, attach_command, logs_command, wait_command,
     start_command, return_command, diff_command, call_command, describe_command, shutdown_command,
     store_stat_command, store_check_command, store_backup_command, verify_command, help_command,
-    key_new_command, key_server_command, secret_create_command, secret_rotate_command, acquire_command,
+    key_new_command, key_server_command, secret_create_command, secret_rotate_command, acquire_command, company_delete_command,
     completion_command;
 
 #endif
