@@ -79,6 +79,14 @@ s_ready (actor_t *self)
     arena_clear (self->arena);
 }
 
+//  What was asked may be a secret, in a body or in what is written to a stdin: its memory goes back clean.
+static void
+s_wipe (zmq_msg_t *frame)
+{
+    explicit_bzero (zmq_msg_data (frame), zmq_msg_size (frame));
+    zmq_msg_close (frame);
+}
+
 static void
 s_turn (actor_t *self)
 {
@@ -103,8 +111,8 @@ s_turn (actor_t *self)
     }
     batch_serve (&batch, incoming, count, due);
     for (size_t index = 0; index < count; index++) {
-        zmq_msg_close (&self->items [index].body);
-        zmq_msg_close (&self->items [index].data);
+        s_wipe (&self->items [index].body);
+        s_wipe (&self->items [index].data);
     }
     if (self->wrote)
         post_kick (self->post);
