@@ -75,6 +75,15 @@ class Scene:
     def workspace(self):
         return self.ask("workspace.create", {"name": "w"})["id"]
 
+    def secret(self):
+        return self.ask("secret.create", {"name": "token", "value": b"hidden"})["id"]
+
+    #  A target and a path, where a secret is bound.
+    def bound(self):
+        at = {"targetType": "environment", "targetId": self.environment(), "configPath": "env.TOKEN"}
+        self.ask("secret.bind", dict(at, secretId=self.secret()))
+        return at
+
     def run(self, realize=False):
         run = {"heartbeatRunId": new_id()}
         acquired = self.ask("run.acquire", dict(run, selectedEnvironmentId=self.environment()))
@@ -189,6 +198,18 @@ ROWS = [
     Row("provider.unpause", lambda s: s.ask("provider.pause", {"provider": "fake"}) and {
         "provider": "fake", "reason": new_id()}, ["provider.unpaused"], log="~service"),
     Row("provider.sweep", lambda s: {"provider": "fault"}, []),
+    Row("secret.create", lambda s: {"name": "token", "value": b"hidden"}, ["secret.created"]),
+    Row("secret.update", lambda s: {"secretId": s.secret(), "name": "new"}, ["secret.updated"]),
+    Row("secret.rotate", lambda s: {"secretId": s.secret(), "value": b"next"}, ["secret.rotated"]),
+    Row("secret.delete", lambda s: {"secretId": s.secret()}, ["secret.deleted"]),
+    Row("secret.bind", lambda s: {"secretId": s.secret(), "targetType": "environment",
+                                  "targetId": s.environment(), "configPath": "env.TOKEN"},
+        ["secret.bound"]),
+    Row("secret.unbind", lambda s: s.bound(), ["secret.unbound"]),
+    Row("secret.syncBindings", lambda s: {
+        "targetType": "environment", "targetId": s.environment(),
+        "bindings": [{"configPath": "env.TOKEN", "secretId": s.secret()}]}, ["secret.bound"]),
+    Row("secret.rekey", lambda s: {}, []),
     Row("exec.start", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease()), exec_ran()),
     Row("exec.run", lambda s: s.exec(s.lease(), args=["-c", "seq 20000"]), exec_ran()),
