@@ -304,6 +304,36 @@ test_release_table (void **state)
         }
 }
 
+//  Of a driver without places to keep, whatever its policy says: nothing is retained, reused or
+//  cleaned up (reference, 2).
+static void
+test_release_table_local (void **state)
+{
+    stage_t *stage = *state;
+    static const struct { const char *policy, *stamped; } policies [] = {
+        { "ephemeral", "ephemeral" }, { "reuse_by_environment", "ephemeral" },
+        { "retain_on_failure", "retain_on_failure" },
+    };
+    static const char *const asked [] = { "released", "expired", "failed" };
+    for (size_t policy = 0; policy < BERTH_COUNT (policies); policy++)
+        for (size_t status = 0; status < BERTH_COUNT (asked); status++) {
+            stage_put_environment (stage, LOCAL, ASK ("{'policy':{'leasePolicy':'%s'}}",
+                                                      policies [policy].policy));
+            berth_bytes_t row = stage_ok (stage, REQUEST_LEASE_ACQUIRE,
+                "{'companyId':'acme','environmentId':'" LOCAL "','heartbeatRunId':'r1'}");
+            assert_at (stage, row, "leasePolicy", ASK ("\"%s\"", policies [policy].stamped));
+            row = stage_ok (stage, REQUEST_LEASE_RELEASE,
+                            ASK ("{'leaseId':'%s','status':'%s'}", stage_text (stage, row, "id"),
+                                 asked [status]));
+            assert_at (stage, row, "status", ASK ("\"%s\"", asked [status]));
+            assert_at (stage, row, "cleanupStatus", "null");
+            assert_at (stage, row, "placeState", "\"gone\"");
+            assert_string_not_equal (stage_at (stage, row, "releasedAt"), "null");
+            assert_at (stage, row, "failureReason",
+                       strcmp (asked [status], "failed") ? "null" : "\"adapter_or_run_failure\"");
+        }
+}
+
 //  Nobody came for it: it goes; and a shutdown that closes everything takes it along.
 static void
 test_kept_too_long (void **state)
@@ -339,7 +369,7 @@ main (void)
         LEASE_TEST (test_taken_up), LEASE_TEST (test_scope), LEASE_TEST (test_one_holder),
         LEASE_TEST (test_lost), LEASE_TEST (test_given_back_meanwhile),
         LEASE_TEST (test_fingerprint), LEASE_TEST (test_release_table),
-        LEASE_TEST (test_kept_too_long),
+        LEASE_TEST (test_kept_too_long), LEASE_TEST (test_release_table_local),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
