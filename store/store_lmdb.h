@@ -70,6 +70,7 @@ struct store {
     //  Room: see store_space.c
     uint64_t reserve;               //  Bytes to be had without asking the disk; 0: it can't promise any
     atomic_uint_fast64_t held;      //  Bytes of the file that have blocks
+    uint64_t written;               //  Bytes of the file that were written, were it with zeros
     atomic_int_fast64_t asked_ms;   //  When the disk refused last, monotonic; 0: it did not
     atomic_int fill;                //  store_fill_t as of the last look
     atomic_int_fast64_t backup_ms;  //  Since when a backup runs, monotonic; 0: none
@@ -144,7 +145,8 @@ int retries_look (store_txn_t *txn, bool *ret_older, berth_error_t *err);
 //  Finds out, when it is opened, what reserve a store is to have and has.
 void store_find_reserve (store_t *self);
 
-//  Sees to it, in a write transaction, that the next ones need not ask the disk.
+//  Sees to it, in a write transaction, that the next ones need not ask the disk, and that this one finds
+//  blocks that were written before.
 void store_hold_reserve (store_t *self);
 
 //  A folder's entries are on disk.

@@ -5,6 +5,10 @@
 //  does not ask the disk. Once the disk has none to give, new work is refused and the rest lives
 //  on the reserve (pages that are freed are used again); when little of it is left, only the
 //  service's own steps are written.
+//
+//  The first bytes of the reserve are zeros that were written: a commit into blocks that never were also
+//  syncs the file system's own tables (the file's size, which blocks have data), and takes half as long
+//  again.
 
 #include "store_lmdb.h"
 
@@ -14,10 +18,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define RESERVE_MAX (8ull << 20)    //  More than the largest batch can dirty
 #define ASK_AGAIN_MS 1000
 #define PAGE 4096
+#define AHEAD (256 << 10)           //  Of zeros, half of it at least
 
 //  How large it is to be, from the size of the store and of its disk.
 static uint64_t
@@ -40,8 +46,11 @@ store_find_reserve (store_t *self)
     self->reserve = s_reserve_of (self);
     //  What a process before this one has got; asking for it again may lose it (tmpfs gives up all of
     //  a range when a part of it cannot be had)
-    if (mdb_env_get_fd (self->env, &fd) == 0 && fstat (fd, &file) == 0)
+    self->written = UINT64_MAX;
+    if (mdb_env_get_fd (self->env, &fd) == 0 && fstat (fd, &file) == 0) {
         self->held = (uint64_t) file.st_blocks * 512 / PAGE * PAGE;
+        self->written = (uint64_t) file.st_size;
+    }
 }
 
 //  Bytes up to the end of the last page that was ever used.
@@ -61,10 +70,34 @@ s_least (uint64_t left, uint64_t right)
     return left < right ? left : right;
 }
 
-void
-store_hold_reserve (store_t *self)
+//  Behind the last page of the last commit, and behind the end of the file as it was opened: nobody has
+//  data there, and this transaction has written nothing yet. Only where blocks are held.
+static void
+s_write_ahead (store_t *self, uint64_t end)
 {
-    uint64_t held = self->held, end = s_end (self);
+    static uint8_t zeros [AHEAD];
+    int fd;
+    if (self->written >= end + AHEAD / 2 || mdb_env_get_fd (self->env, &fd))
+        return;
+    uint64_t from = ((self->written > end ? self->written : end) + PAGE - 1) / PAGE * PAGE;
+    uint64_t to = s_least (from + AHEAD, s_least (self->held, self->max_bytes));
+    while (from < to) {
+        ssize_t count = pwrite (fd, zeros, to - from, (off_t) from);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            self->written = UINT64_MAX;         //  It takes as long as it takes
+            return;
+        }
+        from += (uint64_t) count;
+        self->written = from;
+    }
+}
+
+static void
+s_hold (store_t *self, uint64_t end)
+{
+    uint64_t held = self->held;
     if (self->reserve == 0 || held >= s_least (end + self->reserve, self->max_bytes))
         return;
     int64_t now_ms = berth_mono_ms ();
@@ -87,6 +120,14 @@ store_hold_reserve (store_t *self)
         self->asked_ms = now_ms;
     else
         self->reserve = 0;          //  This file system promises nothing: its free space must do
+}
+
+void
+store_hold_reserve (store_t *self)
+{
+    uint64_t end = s_end (self);
+    s_hold (self, end);
+    s_write_ahead (self, end);
 }
 
 //  ---- how full it is
