@@ -7,6 +7,7 @@
 #include "effects.h"
 #include "log.h"
 #include "plant.h"
+#include "proxy_close.h"
 #include "proxy_lines.h"
 #include "proxy_list.h"
 #include "proxy_secrets.h"
@@ -104,17 +105,6 @@ s_missing (const provider_t *provider, const char *verb, berth_error_t *err)
     return berth_fail (err, BERTH_UNSUPPORTED, "provider %s has no verb '%s'", provider->name, verb);
 }
 
-static int
-s_close (proxy_t *self, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err)
-{
-    const provider_t *provider = self->provider;
-    if (ask->destroy && provider->destroy)
-        return provider->destroy (self->self_of_provider, ask, deadline_ms, err);
-    if (provider->release)
-        return provider->release (self->self_of_provider, ask, deadline_ms, err);
-    return 0;                       //  It opens nothing, so there is nothing to close
-}
-
 //  Calls the verb of a request whose body is unpacked in `ask`; the result is of the request's
 //  reply schema.
 static int
@@ -135,7 +125,7 @@ s_verb (turn_t *turn, request_code_t type, int64_t deadline_ms, const void *ask,
                                     deadline_ms, turn->arena, result, err)
                 : s_missing (provider, "resume", err);
         case REQUEST_PLACE_CLOSE:
-            return s_close (self, ask, deadline_ms, err);
+            return proxy_close (provider, me, ask, deadline_ms, err);
         case REQUEST_PLACE_REALIZE:
             return provider->realize
                 ? provider->realize (me, ask, s_progress, turn, deadline_ms, turn->arena, result, err)
@@ -341,6 +331,8 @@ s_serve (proxy_t *self, post_t *post, arena_t *arena, call_t *call, bool hangs)
         s_failed (self, call, &err);
     if (!late || s_still_tells (call, rc))
         s_answer (&turn, result, rc ? &err : NULL);
+    if (!late)
+        proxy_prepare (self->provider, self->self_of_provider, call->letter.type);
     arena_clear (arena);
     free (call);
 }

@@ -365,6 +365,7 @@ const provider_t provider_bubblewrap = {
     .resume = s_resume,
     .release = places_verb_close,
     .destroy = places_verb_close,
+    .prepare = places_verb_prepare,
     .realize = s_realize,
     .give_back = places_verb_give_back,
     .list = places_verb_list

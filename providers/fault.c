@@ -1,8 +1,8 @@
 //  fault.c - owns provider fault: a real place without walls whose verbs fail when they are told to.
 //
 //  The config says how: {"faults": [{"verb": "acquire", "do": "fail", "times": 2}]}. A rule counts
-//  per lease. Verbs that are not given a config find the rules in the lease's metadata; `list`
-//  follows the rules of the last config that was seen.
+//  per lease. Verbs that are not given a config find the rules in the lease's metadata; `list` and
+//  `prepare` follow the rules of the last config that was seen.
 
 #include "places.h"
 
@@ -24,7 +24,8 @@
     X (T, DESTROY,   "destroy") \
     X (T, REALIZE,   "realize") \
     X (T, GIVE_BACK, "give_back") \
-    X (T, LIST,      "list")
+    X (T, LIST,      "list") \
+    X (T, PREPARE,   "prepare")
 BERTH_ENUM (fault_verb, FAULT_VERB);
 
 #define FAULT_KIND(X, T) \
@@ -61,7 +62,10 @@ BERTH_ENUM_TABLE (fault_kind, FAULT_KIND);
 BERTH_SCHEMA (fault_rule, FAULT_RULE, SCHEMA_STRICT, "One fault.");
 BERTH_SCHEMA (fault_config, FAULT_CONFIG, SCHEMA_STRICT, "Settings of the provider that fails.");
 
-enum { FAULT_MAGIC = 0xfa017, SLOW_MS = 1000, NEVER_MS = 3600000, COUNTS_MAX = 4096, LIST_RULES_MAX = 16384 };
+enum {
+    FAULT_MAGIC = 0xfa017, SLOW_MS = 1000, NEVER_MS = 3600000, PREPARE_MS = 10000, COUNTS_MAX = 4096,
+    LIST_RULES_MAX = 16384
+};
 
 //  How often a rule was followed for a lease.
 typedef struct {
@@ -445,20 +449,39 @@ s_bend (void *context, const char *provider_lease, berth_bytes_t labels)
     return bend->each (bend->context, provider_lease, labels);
 }
 
+//  By the rules of the last config that was seen.
+static int
+s_follow_last (fault_t *self, fault_verb_t verb, int64_t deadline_ms, fault_kind_t *ret_kind,
+               berth_error_t *err)
+{
+    uint8_t rules [LIST_RULES_MAX];
+    pthread_mutex_lock (&self->lock);
+    size_t size = self->list_size;
+    memcpy (rules, self->list_rules, size);
+    pthread_mutex_unlock (&self->lock);
+    return s_follow (self, verb, (berth_bytes_t) { rules, size },
+                     berth_enum_text (&fault_verb_enum, (int) verb), deadline_ms, ret_kind, err);
+}
+
+static void
+s_prepare (void *object)
+{
+    fault_t *self = object;
+    CHECK (self, FAULT_MAGIC);
+    fault_kind_t kind;
+    berth_error_t err = { 0 };
+    if (s_follow_last (self, fault_verb_PREPARE, berth_mono_ms () + PREPARE_MS, &kind, &err) == 0)
+        places_prepare (self->places);
+}
+
 static int
 s_list (void *object, provider_each_fn *each, void *context, int64_t deadline_ms,
         berth_error_t *err)
 {
     fault_t *self = object;
     CHECK (self, FAULT_MAGIC);
-    uint8_t rules [LIST_RULES_MAX];
-    pthread_mutex_lock (&self->lock);
-    size_t size = self->list_size;
-    memcpy (rules, self->list_rules, size);
-    pthread_mutex_unlock (&self->lock);
     fault_kind_t kind;
-    if (s_follow (self, fault_verb_LIST, (berth_bytes_t) { rules, size }, "list", deadline_ms,
-                  &kind, err))
+    if (s_follow_last (self, fault_verb_LIST, deadline_ms, &kind, err))
         return -1;
     bend_t bend = { each, context, kind, 0 };
     return kind == fault_kind_LIE ? 0 : places_list (self->places, s_bend, &bend, err);
@@ -481,6 +504,7 @@ const provider_t provider_fault = {
     .resume = s_resume,
     .release = s_release,
     .destroy = s_destroy,
+    .prepare = s_prepare,
     .realize = s_realize,
     .give_back = s_give_back,
     .list = s_list

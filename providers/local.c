@@ -220,6 +220,7 @@ const provider_t provider_local = {
     .resume = places_verb_resume,
     .release = places_verb_close,
     .destroy = places_verb_close,
+    .prepare = places_verb_prepare,
     .realize = s_realize,
     .give_back = s_give_back,
     .list = places_verb_list

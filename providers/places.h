@@ -115,6 +115,7 @@ enum { PLACES_OWNER_MAGIC = 0x91ace0 };
 int places_verb_resume (void *object, const place_open_t *ask, const char *provider_lease,
                         int64_t deadline_ms, arena_t *arena, place_opened_t *ret_place,
                         berth_error_t *err);
+void places_verb_prepare (void *object);
 int places_verb_close (void *object, const place_close_t *ask, int64_t deadline_ms,
                        berth_error_t *err);
 int places_verb_give_back (void *object, const place_return_t *ask, provider_progress_fn *progress,

@@ -214,6 +214,5 @@ places_close (places_t *self, const place_close_t *ask, int64_t deadline_ms, ber
     own (arena) arena = arena_new ();
     int rc = s_close (self, ask, id, deadline_ms, arena, err);
     places_yield (self, id);
-    places_prepare (self);
     return rc;
 }

@@ -25,6 +25,12 @@ places_verb_close (void *object, const place_close_t *ask, int64_t deadline_ms, 
     return places_close (s_places (object), ask, deadline_ms, err);
 }
 
+void
+places_verb_prepare (void *object)
+{
+    places_prepare (s_places (object));
+}
+
 int
 places_verb_give_back (void *object, const place_return_t *ask, provider_progress_fn *progress,
                        void *context, int64_t deadline_ms, arena_t *arena,

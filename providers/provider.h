@@ -74,6 +74,9 @@ typedef struct {
                    berth_error_t *err);
     int (*release) (void *self, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err);
     int (*destroy) (void *self, const place_close_t *ask, int64_t deadline_ms, berth_error_t *err);
+    //  What may make the next acquire faster: called behind the answer of a release, destroy or probe,
+    //  by the thread that called it. NULL: nothing does.
+    void (*prepare) (void *self);
     //  Files in, by the contract of providers/tree.h.
     int (*realize) (void *self, const place_realize_t *ask, provider_progress_fn *progress,
                     void *context, int64_t deadline_ms, arena_t *arena,

@@ -129,6 +129,8 @@ house_release (house_t *self, const place_open_t *ask, const place_opened_t *pla
     berth_error_t err = { 0 };
     place_close_t closing = house_closing (ask, place);
     assert_ok (self->provider->release (self->self, &closing, soon (RUN_MS), &err), err);
+    if (self->provider->prepare)
+        self->provider->prepare (self->self);       //  As behind an answer
 }
 
 const char *

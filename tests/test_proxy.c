@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define HANG_MS 3000                //  How long the hanging call may hang
 
@@ -143,6 +144,21 @@ test_hanging_provider_delays_nobody (void **state)
     assert_true (berth_mono_ms () - begun_ms >= HANG_MS);
     assert_string_equal (any_text (any_get (done.error, "details"), "provider", self->arena),
                          "fault");
+}
+
+//  What makes the next place faster is done behind the answer, and it is done.
+static void
+test_prepares_behind_the_answer (void **state)
+{
+    scene_t *self = *state;
+    const char *spare = arena_printf (self->arena, "%s/places-spare-fault", self->folder);
+    s_probe (self, "fault", "probed", "prepare", "slow");
+    assert_true (s_answer (self, HANG_MS).ok);
+    assert_int_equal (access (spare, F_OK), -1);
+    int64_t until_ms = berth_mono_ms () + 4 * HANG_MS;
+    while (access (spare, F_OK) && berth_mono_ms () < until_ms)
+        (void) poll (NULL, 0, 10);
+    assert_int_equal (access (spare, F_OK), 0);
 }
 
 static void
@@ -392,6 +408,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_hanging_provider_delays_nobody), TEST (test_failures_are_answers),
         TEST (test_broken_provider), TEST (test_ready_later), TEST (test_never_answers), TEST (test_garbage),
+        TEST (test_prepares_behind_the_answer),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
