@@ -170,7 +170,9 @@ s_keep (const request_t *req, store_txn_t *txn, work_t *work, effects_t *fx,
         return -1;
     lease_realized_t keep = { .lease = lease.id,
                               .details = s_details (&lease, returned, req->arena) };
-    berth_put (lease_realized, &keep, returned, true);
+    //  Commits that could not be taken are in the place alone: it is kept like files that must come.
+    bool all = !returned->commits || strcmp (returned->commits, "refused") != 0;
+    berth_put (lease_realized, &keep, returned, all);
     if (work->asker.key [0]) {
         keep.scope = (berth_bytes_t) { work->asker.scope, sizeof work->asker.scope };
         keep.reply = s_reply (returned, req->arena);

@@ -125,8 +125,11 @@ static bool
 s_look (home_t *self, const char **ret_objects, const char **ret_format)
 {
     const char *out;
-    if (HOME (self, &out, "rev-parse", "--path-format=absolute", "--git-path", "objects",
-              "--show-object-format") != 0)
+    int rc = HOME (self, &out, "rev-parse", "--path-format=absolute", "--git-path", "objects",
+                   "--show-object-format");
+    if (rc == -1 || rc == 127)          //  No git, or no time: that is not nothing
+        s_refuse (self, "git cannot be asked");
+    if (rc)
         return false;
     size_t size = strcspn (out, "\n");
     *ret_objects = arena_text (self->arena, out, size);

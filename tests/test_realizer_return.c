@@ -244,6 +244,28 @@ test_return_fails (void **state)
     assert_int_equal (stage_entries (stage), 0);
 }
 
+//  Commits that were refused are not home: the lease does not say so.
+static void
+test_return_without_commits (void **state)
+{
+    stage_t *stage = *state;
+    static const char *const outcomes [] = { "refused", "conflict", "fast_forward" };
+    for (unsigned index = 0; index < 3; index++) {
+        s_put_realized (stage, lease_state_ACTIVE);
+        uint64_t ticket = stage_queue (stage, REQUEST_WORKSPACE_RETURN, "{'leaseId':'" LEASE_ID "'}");
+        stage_serve (stage);
+        s_answer (stage, ACTOR_PROXY, true,
+                  arena_printf (stage->arena, "{'leaseId':'" LEASE_ID "','target':'/src','added':0,"
+                                "'changed':0,'deleted':0,'conflicts':0,'refused':0,'bytes':0,"
+                                "'changes':[],'changesCut':false,'commits':'%s'}", outcomes [index]));
+        const stage_sent_t *keep = stage_work (stage, ACTOR_LEASES, 0);
+        assert_at (stage, keep->body, "returned", index ? "true" : "false");
+        s_answer (stage, ACTOR_LEASES, true, s_lease_json (stage));
+        assert_at (stage, stage_answer (stage, ticket)->body, "commits",
+                   arena_printf (stage->arena, "\"%s\"", outcomes [index]));
+    }
+}
+
 //  What would come home: the same road, and neither lease nor log learn of it.
 static void
 test_diff (void **state)
@@ -279,6 +301,7 @@ main (void)
     const struct CMUnitTest tests [] = {
         TEST (test_return), TEST (test_return_dry), TEST (test_return_of_settled), TEST (test_return_again),
         TEST (test_return_refusals), TEST (test_return_fails), TEST (test_diff),
+        TEST (test_return_without_commits),
     };
     return cmocka_run_group_tests_name ("realizer_return", tests, NULL, NULL);
 }
