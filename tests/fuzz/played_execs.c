@@ -313,3 +313,10 @@ chunk_free (void *data, void *hint)
     played.chunks--;
     free (data);
 }
+
+int
+execs_clear (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, berth_error_t *err)
+{
+    (void) actor, (void) req, (void) txn, (void) fx;
+    return berth_fail (err, BERTH_UNSUPPORTED, "no company is deleted here");
+}
