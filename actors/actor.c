@@ -372,6 +372,18 @@ actor_due (actor_t *self, int64_t mono_ms)
     return due;
 }
 
+int64_t
+actor_next_ms (actor_t *self)
+{
+    int64_t next_ms = waiters_next (self->waiters);
+    if (self->spec.tick) {
+        int64_t tick_ms = self->spec.next_ms (self->self);
+        tick_ms = tick_ms < self->tick_after_ms ? self->tick_after_ms : tick_ms;
+        next_ms = tick_ms < next_ms ? tick_ms : next_ms;
+    }
+    return next_ms;
+}
+
 void
 actor_serve (actor_t *self, const incoming_t *incoming, size_t count, int64_t now_ms,
              int64_t mono_ms, effect_send_fn *send, void *context)

@@ -113,6 +113,10 @@ typedef struct {
 void actor_serve (actor_t *self, const incoming_t *batch, size_t count, int64_t now_ms,
                   int64_t mono_ms, effect_send_fn *send, void *context);
 
+//  When something is due without a request (a tick, a waiter's deadline), monotonic; INT64_MAX: nothing
+//  is.
+int64_t actor_next_ms (actor_t *self);
+
 //  What comes before the first batch, in a batch of its own.
 void actor_serve_start (actor_t *self, int64_t now_ms, int64_t mono_ms, effect_send_fn *send,
                         void *context);

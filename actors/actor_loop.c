@@ -121,13 +121,7 @@ s_turn (actor_t *self)
 static long
 s_timeout (actor_t *self)
 {
-    int64_t next = waiters_next (self->waiters);
-    if (self->spec.tick) {
-        int64_t tick = self->spec.next_ms (self->self);
-        if (tick < self->tick_after_ms)
-            tick = self->tick_after_ms;
-        next = tick < next ? tick : next;
-    }
+    int64_t next = actor_next_ms (self);
     if (next == INT64_MAX)
         return -1;
     int64_t left = next - berth_mono_ms ();

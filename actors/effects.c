@@ -262,6 +262,19 @@ effects_keep (const effects_t *self, const waiters_t *waiters, effects_keep_fn *
     return 0;
 }
 
+bool
+effects_reply_settled (effects_t *self, const request_t *req, const char *subject)
+{
+    for (size_t index = self->count; index-- > 0;) {
+        const effect_t *effect = &self->items [index];
+        if (effect->kind != EFFECT_SETTLE || strcmp (effect->subject, subject))
+            continue;
+        s_answer (self, req->letter, req->arena, effect->status, effect->body, s_no_data, NULL);
+        return true;
+    }
+    return false;
+}
+
 void
 effects_reply_packed (effects_t *self, const request_t *req, berth_bytes_t reply)
 {

@@ -119,6 +119,9 @@ typedef int (effects_keep_fn) (void *context, const letter_t *waiter, berth_byte
 int effects_keep (const effects_t *self, const waiters_t *waiters, effects_keep_fn *keep,
                   void *context, berth_error_t *err);
 
+//  Answers as this batch has answered all who wait for `subject`; false if it has not.
+bool effects_reply_settled (effects_t *self, const struct request *req, const char *subject);
+
 //  An answer that was packed before.
 void effects_reply_packed (effects_t *self, const struct request *req, berth_bytes_t reply);
 

@@ -465,6 +465,13 @@ execs_actor (zsock_t *pipe, void *args)
     actor_run (self->actor, pipe);
 }
 
+actor_t *
+execs_kit (execs_t *self)
+{
+    CHECK (self, EXECS_MAGIC);
+    return self->actor;
+}
+
 void
 execs_destroy (execs_t **self_p)
 {

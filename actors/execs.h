@@ -8,6 +8,7 @@
 #ifndef BERTH_EXECS_H_INCLUDED
 #define BERTH_EXECS_H_INCLUDED
 
+#include "actor.h"
 #include "context.h"
 
 typedef struct execs execs_t;
@@ -17,6 +18,9 @@ execs_t *execs_new (const context_t *context, berth_error_t *err);
 
 //  The body of a zactor; args is the execs_t.
 void execs_actor (zsock_t *pipe, void *args);
+
+//  Its kit, to serve batches without sockets (the simulation).
+actor_t *execs_kit (execs_t *self);
 void execs_destroy (execs_t **self_p);
 
 #endif

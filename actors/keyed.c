@@ -68,6 +68,9 @@ s_again (const actor_spec_t *spec, void *actor, const waiters_t *waiters, effect
     *ret_waited = NULL;
     if (retry->subject) {
         *ret_waited = retry->subject;
+        //  What is settled by this very batch answers those who wait, and nobody behind them.
+        if (effects_reply_settled (fx, req, retry->subject))
+            return 0;
         if (!waiters_any (waiters, retry->subject) && !effects_awaits (fx, retry->subject))
             return 1;
         effects_wait (fx, req, retry->subject);

@@ -429,6 +429,8 @@ leases_place_done (leases_t *self, const request_t *req, const step_done_t *done
         return done->ok ? s_opened_late (self, req, lease, &place, txn, fx, err) : 0;
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
+    if (!done->ok && lease->place != place_state_OPENING)
+        return 0;                   //  A second answer to the same question
     if (done->ok)
         lease_take_place (self, req, lease, &place);
     else

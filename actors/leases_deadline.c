@@ -26,13 +26,15 @@ lease_warning_s (int64_t left_ms)
     return least_s;
 }
 
-//  What is to be said next comes before the end.
+//  What is to be said next comes before the end; in a boot that has just begun, before its clock even.
 static int64_t
 s_next_look (const lease_t *lease)
 {
     for (size_t index = 0; lease->deadline_mono_ms && index < BERTH_COUNT (s_said_s); index++)
-        if (!lease->told_s || s_said_s [index] < lease->told_s)
-            return lease->deadline_mono_ms - (int64_t) s_said_s [index] * 1000;
+        if (!lease->told_s || s_said_s [index] < lease->told_s) {
+            int64_t look_ms = lease->deadline_mono_ms - (int64_t) s_said_s [index] * 1000;
+            return look_ms > 0 ? look_ms : 1;
+        }
     return lease->deadline_mono_ms;
 }
 
@@ -112,13 +114,15 @@ lease_rebase (leases_t *self, const request_t *req, lease_t *lease)
     int64_t left_ms = lease->expires_at - req->now_ms;
     if (lease->max_ms && left_ms > (int64_t) lease->max_ms && lease->state == lease_state_ACTIVE)
         left_ms = (int64_t) lease->max_ms;      //  A clock of before 1970 knows no better
-    int64_t deadline_ms = req->mono_ms + (left_ms > 0 ? left_ms : 0) + LEASES_GRACE_MS;
-    int64_t shift_ms = deadline_ms - lease->deadline_mono_ms;
-    if (lease->end_mono_ms)
-        lease->end_mono_ms += shift_ms;
-    if (lease->provider_end_mono_ms)
-        lease->provider_end_mono_ms += shift_ms;
-    lease->deadline_mono_ms = deadline_ms;
+    //  Time went by for each of its ends, also where the first of them is over: then it is the grace that
+    //  is left.
+    int64_t first_ms = req->mono_ms + LEASES_GRACE_MS;
+    int64_t shift_ms = first_ms + left_ms - lease->deadline_mono_ms;
+    int64_t *bounds [] = { &lease->end_mono_ms, &lease->provider_end_mono_ms, &lease->deadline_mono_ms };
+    for (size_t index = 0; index < BERTH_COUNT (bounds); index++)
+        if (*bounds [index])
+            *bounds [index] = *bounds [index] + shift_ms > first_ms ? *bounds [index] + shift_ms
+                                                                    : first_ms;
     lease->used_mono_ms = self->started_mono_ms;        //  A start is use
     lease->boot = req->boot;
     lease->look_mono_ms = 0;

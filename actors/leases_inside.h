@@ -118,6 +118,8 @@ void leases_send_close (const request_t *req, effects_t *fx, const lease_t *leas
 //  beside its own.
 #define LEASE_STEP_BLIND "close-blind"
 #define LEASE_STEP_EXTRA "extra"
+//  A close that keeps the files: its answer confirms none that does not.
+#define LEASE_STEP_KEEP "close-keep"
 void leases_send_extra (const request_t *req, effects_t *fx, const lease_t *lease, const char *place);
 //  Whatever it is, it goes, with its place; one that is on its way already stays there.
 int leases_give_back (leases_t *self, const request_t *req, store_txn_t *txn, effects_t *fx,

@@ -22,6 +22,12 @@ s_retains (const lease_t *lease)
         || strcmp (lease->target ? lease->target : "", "retained") == 0;
 }
 
+static bool
+s_keeps_files (const lease_t *lease)
+{
+    return s_retains (lease) || lease_keeps (lease);
+}
+
 void
 leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
 {
@@ -30,13 +36,15 @@ leases_send_close (const request_t *req, effects_t *fx, const lease_t *lease)
         .provider_lease = lease->provider_lease, .config = lease->config,
         .metadata = lease->metadata, .status = lease->target ? lease->target : "released",
     };
-    berth_put (place_close, &close, keep_files, s_retains (lease) || lease_keeps (lease));
+    bool keep = s_keeps_files (lease);
+    berth_put (place_close, &close, keep_files, keep);
     if (lease->destroy)
         berth_put (place_close, &close, destroy, true);
     if (s_expires (lease))
         berth_put (place_close, &close, grace_ms, BERTH_EXPIRY_GRACE_MS);
     effects_work (fx, req->arena, ACTOR_PROXY, lease->provider, REQUEST_PLACE_CLOSE, lease->id,
-                  lease->provider_lease ? "close" : LEASE_STEP_BLIND, req,
+                  !lease->provider_lease ? LEASE_STEP_BLIND
+                  : keep && !lease->destroy ? LEASE_STEP_KEEP : "close", req,
                   req->mono_ms + LEASES_CLOSE_MS, &close);
 }
 
@@ -470,6 +478,10 @@ leases_closed (leases_t *self, const request_t *req, const step_done_t *done, le
         return -1;
     if (done->ok && lease->provider_lease && strcmp (done->step, LEASE_STEP_BLIND) == 0)
         return 0;                   //  Its place has come to be since, and is being closed by its name
+    if (done->ok && strcmp (done->step, LEASE_STEP_KEEP) == 0 && !s_keeps_files (lease)) {
+        leases_send_close (req, fx, lease);     //  Its files are there, and nobody needs them any more
+        return 0;
+    }
     bool counted = strcmp (lease->driver ? lease->driver : "", "sandbox") == 0;
     if (done->ok) {
         lease->cleanup = counted ? cleanup_status_SUCCESS : cleanup_status_NONE;

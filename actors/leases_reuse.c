@@ -307,11 +307,13 @@ leases_sweep_kept (leases_t *self, const request_t *req, store_txn_t *txn, effec
         return -1;
     int rc = 0;
     while (count < room && (rc = walk_next (&walk, req->arena, &due [count], err)) == 0) {
+        //  Further away than it ever was set to: the wall clock was set back.
         int64_t left_ms = due [count].next_try_at - req->now_ms;
-        bool set_back = due [count].place == place_state_CLOSING && left_ms > LEASES_RETRY_MAX_MS;
-        if (!all && left_ms > 0 && !set_back) {
-            int64_t most_ms = self->context->retention.places_ms;
-            leases_due (self, req->mono_ms + (left_ms < most_ms ? left_ms : most_ms));
+        int64_t most_ms = self->context->retention.places_ms;
+        if (due [count].place == place_state_CLOSING)
+            most_ms = LEASES_RETRY_MAX_MS;
+        if (!all && left_ms > 0 && left_ms <= most_ms) {
+            leases_due (self, req->mono_ms + left_ms);
             break;
         }
         count++;

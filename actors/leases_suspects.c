@@ -106,6 +106,11 @@ s_see (const request_t *req, store_txn_t *txn, sweep_t *sweep, suspect_t *now, b
         berth_put (suspect, &suspect, given_up, true);
     if (now->former)
         berth_put (suspect, &suspect, former, true);
+    //  The wall clock was set back: from now on, then.
+    if (suspect.since > req->now_ms)
+        suspect.since = req->now_ms;
+    if (suspect.next_try_at > req->now_ms + LEASES_CLOSE_MS + LEASES_RETRY_MAX_MS)
+        suspect.next_try_at = req->now_ms;
     return suspect_put (txn, req->arena, &suspect, err);
 }
 

@@ -405,6 +405,22 @@ test_key_joins (void **state)
     assert_string_equal (stage_text (stage, third, "id"), open.subject);
 }
 
+//  A retry in the very batch in which the first one is answered: it waits for nothing any more.
+static void
+test_key_settled (void **state)
+{
+    stage_t *stage = *state;
+    uint64_t first;
+    stage->key = "k1";
+    letter_t open = lease_opening (stage, "", &first);
+    stage_queue_done (stage, &open, true, "{'providerLeaseId':'bubblewrap:x','metadata':{}}");
+    uint64_t second = stage_queue (stage, REQUEST_LEASE_ACQUIRE,
+                                   "{'companyId':'acme','environmentId':'" BOX "'}");
+    stage_serve (stage);
+    assert_true (lease_answered (stage, first) && lease_answered (stage, second));
+    assert_bytes (stage_answer (stage, first)->body, stage_answer (stage, second)->body);
+}
+
 //  What was refused, and opened nothing, may be tried again under its key: but then once.
 static void
 test_key_refused (void **state)
@@ -483,7 +499,8 @@ main (void)
         LEASE_TEST (test_release), LEASE_TEST (test_release_opening), LEASE_TEST (test_cleanup),
         LEASE_TEST (test_cleanup_retained), LEASE_TEST (test_release_for_run), LEASE_TEST (test_list_of_run),
         LEASE_TEST (test_release_for_run_beside_acquire),
-        LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_refused), LEASE_TEST (test_key_large),
+        LEASE_TEST (test_key), LEASE_TEST (test_key_joins), LEASE_TEST (test_key_settled),
+        LEASE_TEST (test_key_refused), LEASE_TEST (test_key_large),
         LEASE_TEST (test_realized),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -137,6 +137,36 @@ test_abandon_forbidden (void **state)
 
 //  ---- of an environment that is being deleted
 
+//  Its files were kept, and then given up: the answer to the close that kept them confirms nothing.
+static void
+test_release_retained (void **state)
+{
+    stage_t *stage = *state;
+    lease_t lease = stage_lease (stage, KEPT, BOX, lease_state_RELEASING);
+    lease.driver = "sandbox";
+    lease.provider = "bubblewrap";
+    lease.provider_lease = "bubblewrap:x";
+    lease.place = place_state_OPEN;
+    lease.return_mode = "required";
+    stage_put_lease (stage, &lease);
+    lease_stage_restart (stage);
+    stage_start (stage);
+    letter_t kept = lease_sent (stage, REQUEST_PLACE_CLOSE)->letter;
+    assert_at (stage, lease_sent (stage, REQUEST_PLACE_CLOSE)->body, "keepFiles", "true");
+    stage_queue_done (stage, &kept, true, "{}");
+    stage_serve (stage);
+    assert_state (stage, KEPT, "retained");
+    (void) lease_ask_release (stage, KEPT);
+    stage_serve (stage);
+    letter_t gone = lease_sent (stage, REQUEST_PLACE_CLOSE)->letter;
+    stage_queue_done (stage, &kept, true, "{}");
+    stage_serve (stage);
+    assert_state (stage, KEPT, "releasing");
+    stage_queue_done (stage, &gone, true, "{}");
+    stage_serve (stage);
+    assert_state (stage, KEPT, "released");
+}
+
 static void
 test_release_environment (void **state)
 {
@@ -288,6 +318,7 @@ main (void)
         LEASE_TEST (test_abandon_opening), LEASE_TEST (test_abandon_forbidden),
         LEASE_TEST (test_release_environment), LEASE_TEST (test_release_many),
         LEASE_TEST (test_discard_active), LEASE_TEST (test_discard_retained),
+        LEASE_TEST (test_release_retained),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -202,6 +202,50 @@ test_start_other_boot (void **state)
     assert_state (stage, KEPT, "expired");
 }
 
+//  What is to be said before an end comes before the clock of a boot that is seconds old.
+static void
+test_start_young_boot (void **state)
+{
+    stage_t *stage = *state;
+    lease_t later = stage_lease (stage, SPACE, BOX, lease_state_ACTIVE);
+    later.boot = berth_boot_id ();
+    later.expires_at = stage->now_ms + 1000000;
+    later.look_mono_ms = later.deadline_mono_ms = later.end_mono_ms = 1000500;
+    stage_put_lease (stage, &later);
+    s_put (stage, lease_state_ACTIVE, place_state_ABSENT, "another");
+    stage->step_ms = 0;
+    stage->mono_ms = 500;
+    lease_stage_restart (stage);
+    stage_start (stage);
+    stage->mono_ms = lease_row (stage, KEPT).deadline_mono_ms;
+    stage_serve (stage);
+    assert_state (stage, KEPT, "expired");
+    assert_state (stage, SPACE, "active");
+}
+
+//  Time goes by for its last end, too, when it was to be idle before that.
+static void
+test_start_idle_boot (void **state)
+{
+    stage_t *stage = *state;
+    lease_t lease = stage_lease (stage, KEPT, BOX, lease_state_ACTIVE);
+    lease.boot = "another";
+    lease.idle_ms = 10000;
+    lease.used_mono_ms = stage->mono_ms;
+    lease.expires_at = stage->now_ms + 10000;
+    lease.deadline_mono_ms = stage->mono_ms + 10000;
+    lease.end_mono_ms = stage->mono_ms + 60000;
+    stage_put_lease (stage, &lease);
+    stage->step_ms = 0;
+    stage->now_ms += 45000;
+    stage->mono_ms = 500;
+    lease_stage_restart (stage);
+    stage_start (stage);
+    lease = lease_row (stage, KEPT);
+    assert_int_equal (lease.end_mono_ms, 500 + 15000 + LEASES_GRACE_MS);
+    assert_int_equal (lease.deadline_mono_ms, 500 + 10000);     //  A start is use
+}
+
 int
 main (void)
 {
@@ -209,6 +253,7 @@ main (void)
         LEASE_TEST (test_start), LEASE_TEST (test_start_many),
         LEASE_TEST (test_start_beside), LEASE_TEST (test_start_lost),
         LEASE_TEST (test_start_other_boot),
+        LEASE_TEST (test_start_young_boot), LEASE_TEST (test_start_idle_boot),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
