@@ -150,6 +150,8 @@ s_handle (const batch_t *batch, const incoming_t *incoming, request_t *req, stor
     actor_t *self = batch->actor;
     if (request_admit (req, incoming, self->trust, txn, err)) {
         self->stats->malformed += err->code == BERTH_INVALID && !(letter->roles & ROLE_INTERNAL);
+        if ((letter->confined || letter->remote) && !(letter->roles & ROLE_INTERNAL))
+            quota_refused (self->quotas, self->trust, letter->principal, batch->mono_ms, err);
         return -1;
     }
     int rc = s_afford (batch, req, err)

@@ -93,15 +93,14 @@ request_admit (request_t *req, const incoming_t *incoming, trust_t *trust, store
 const char *
 request_payer (const request_t *req)
 {
-    const letter_t *letter = req->letter;
     if (req->company)
         return req->company;
+    const letter_t *letter = req->letter;
     if ((letter->roles & ROLE_INTERNAL) || !(letter->confined || letter->remote))
         return NULL;
-    char *company = arena_take (req->arena, TRUST_COMPANY_SIZE);
-    if (req->trust && trust_only (req->trust, letter->principal, company))
-        return company;
-    return arena_printf (req->arena, "%c%s", QUOTA_PRINCIPAL, letter->principal);
+    char *payer = arena_take (req->arena, QUOTA_PAYER_SIZE);
+    quota_payer (req->trust, letter->principal, payer);
+    return payer;
 }
 
 //  ---- what of this host may be reached

@@ -92,6 +92,8 @@ live_ended (execs_t *self, live_t *live, const shim_message_t *message, const re
     if (message->started_at)
         live->started_ms = message->started_at;
     live->ended_ms = message->ended_at;
+    if (berth_has (shim_message, message, offset))
+        live->accepted = message->offset;
     live->bytes [0] = message->stdout_bytes;
     live->bytes [1] = message->stderr_bytes;
     const char *usual = message->cause == exec_cause_LEASE_LOST ? "its lease ended" : "";
@@ -210,6 +212,8 @@ s_fill_end (const live_t *live, exec_t *row, const request_t *req)
     }
     if (live->has_signal)
         berth_put (exec, row, signal, live->signal);
+    if (row->stdin_open)
+        berth_put (exec, row, stdin_bytes, live->accepted);
     row->timed_out = live->timed_out;
     row->truncated = live->truncated;
     row->stalled = false;

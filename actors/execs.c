@@ -236,7 +236,7 @@ s_tell (const request_t *req, store_txn_t *txn, const char *id, const char *comp
         return NULL;
     if (s_fence (req, txn, row, generation, err))
         return NULL;
-    if (row->state == exec_state_ENDED)
+    if (row->state == exec_state_ENDED && op != shim_op_WRITE)
         return (void) berth_fail (err, BERTH_CONFLICT, "exec %s has ended", row->id), NULL;
     berth_put (shim_message, &told->message, op, op);
     berth_put (shim_message, &told->message, exec, row->id);
@@ -303,11 +303,30 @@ s_resize (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, be
     return 0;
 }
 
+//  Behind the end: what says nothing that was not accepted is a repeat, and harmless.
+static bool
+s_is_repeat (const shim_message_t *message, uint64_t accepted)
+{
+    return message->offset <= accepted && message->data.size <= accepted - message->offset;
+}
+
+static void
+s_answer_repeat (const request_t *req, uint64_t accepted, effects_t *fx)
+{
+    exec_written_t written = { .offset = accepted, .eof = true };
+    effects_reply (fx, req, &exec_written_schema, &written);
+}
+
 static void
 s_send_and_wait (void *actor, const request_t *req, const void *what, effects_t *fx)
 {
-    live_t *live;
-    if (s_send (actor, what, req, fx, &live))
+    const told_t *told = what;
+    live_t *live = live_find (actor, told->row.id);
+    if (live && live->phase == LIVE_ENDED && s_is_repeat (&told->message, live->accepted)) {
+        s_answer_repeat (req, live->accepted, fx);
+        return;
+    }
+    if (s_send (actor, told, req, fx, &live))
         return;
     letter_t letter = *req->letter;
     if (!letter.deadline_ms)
@@ -333,7 +352,12 @@ s_write (void *actor, const request_t *req, store_txn_t *txn, effects_t *fx, ber
     if (req->data.size)
         berth_put (shim_message, &told->message, data, req->data);
     berth_put (shim_message, &told->message, eof, ask->eof);
-    effects_call (fx, req, s_send_and_wait, actor, told);
+    if (told->row.state != exec_state_ENDED)
+        effects_call (fx, req, s_send_and_wait, actor, told);
+    else if (berth_has (exec, &told->row, stdin_bytes) && s_is_repeat (&told->message, told->row.stdin_bytes))
+        s_answer_repeat (req, told->row.stdin_bytes, fx);
+    else
+        return berth_fail (err, BERTH_CONFLICT, "exec %s has ended", told->row.id);
     return 0;
 }
 

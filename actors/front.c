@@ -9,6 +9,7 @@
 #include "ids.h"
 #include "peers.h"
 #include "plant.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +29,7 @@ struct front {
     trust_t *trust;
     uint64_t narrowed, revoked;     //  Its numbers when the peers were last looked at
     wiring_t *wiring;
+    quotas_t *quotas;               //  NULL: no limits
     peers_t *peers;
     handoff_t *handoff;             //  Of the actor's own thread
     arena_t *arena;
@@ -51,6 +53,7 @@ front_new (door_t **doors, size_t count, trust_t *trust, const char *instance, c
     self->narrowed = trust_narrowed (trust);
     self->revoked = trust_revoked (trust);
     self->wiring = wiring;
+    self->quotas = wiring_quotas (wiring);
     self->answers = wiring_take (wiring, ACTOR_FRONT, NULL, INBOX_INTERNAL);
     self->peers = peers_new ();
     self->arena = arena_new ();
@@ -473,6 +476,8 @@ s_handle (front_t *self, unsigned door, envelope_t *env)
     if (rc || s_request (self, env, &caller, pending, peer, &header, &err)) {
         self->malformed += err.code == BERTH_INVALID;
         self->forbidden += err.code == BERTH_UNAUTHORIZED;
+        if (welcome && (caller.confined || caller.remote))
+            quota_refused (self->quotas, self->trust, caller.principal, peer->heard_ms, &err);
         s_refuse (self, pending, &err);
     }
 }

@@ -192,6 +192,25 @@ quota_request (quotas_t *self, const char *company, int64_t mono_ms, berth_error
     return rc;
 }
 
+void
+quota_payer (trust_t *trust, const char *principal, char ret_payer [QUOTA_PAYER_SIZE])
+{
+    if (!trust || !trust_only (trust, principal, ret_payer))
+        snprintf (ret_payer, QUOTA_PAYER_SIZE, "%c%s", QUOTA_PRINCIPAL, principal);
+}
+
+void
+quota_refused (quotas_t *self, trust_t *trust, const char *principal, int64_t mono_ms, berth_error_t *err)
+{
+    char payer [QUOTA_PAYER_SIZE];
+    berth_error_t busy = { 0 };
+    if (!self || berth_code_retryable (err->code) || err->code == BERTH_UNAUTHORIZED)
+        return;
+    quota_payer (trust, principal, payer);
+    if (quota_request (self, payer, mono_ms, &busy))
+        *err = busy;
+}
+
 int
 quota_lease (quotas_t *self, store_txn_t *txn, const char *company, berth_error_t *err)
 {

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "error.h"
 #include "store.h"
+#include "trust.h"
 
 typedef struct quotas quotas_t;
 
@@ -25,7 +26,8 @@ enum {
     QUOTA_COMPANIES_MAX = 4096,     //  Whose rate is remembered; those beyond share one bucket
     QUOTA_PACE_MS = 1000,           //  When to ask again for what ends nobody knows when
     QUOTA_TOP = 16,                 //  Companies that quota_top names
-    QUOTA_PRINCIPAL = '@'           //  Begins what stands for a principal: no company is called so
+    QUOTA_PRINCIPAL = '@',          //  Begins what stands for a principal: no company is called so
+    QUOTA_PAYER_SIZE = TRUST_COMPANY_SIZE + 1
 };
 
 //  What holds for every company that has nothing of its own.
@@ -38,6 +40,15 @@ void quotas_limit (quotas_t *self, const char *company, const quota_limits_t *li
 //  One request of a company, or of a principal that names none, at a time of the monotonic clock. Errors: busy; retry_after_ms is when
 //  its bucket has the next token.
 int quota_request (quotas_t *self, const char *company, int64_t mono_ms, berth_error_t *err);
+
+//  Who pays for what names no company: the only company of a principal, or else itself.
+void quota_payer (trust_t *trust, const char *principal, char ret_payer [QUOTA_PAYER_SIZE]);
+
+//  A request of a principal was refused with *err before anybody decided about it: it costs its sender, whatever
+//  it names, what any request costs, for a flood of these is a flood. Beyond its rate *err becomes
+//  busy. self NULL: no limits.
+void quota_refused (quotas_t *self, trust_t *trust, const char *principal, int64_t mono_ms,
+                    berth_error_t *err);
 
 //  Is there room for one more live lease? Errors: busy.
 int quota_lease (quotas_t *self, store_txn_t *txn, const char *company, berth_error_t *err);

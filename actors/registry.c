@@ -165,7 +165,8 @@ s_build (const registry_t *self, const request_t *req, store_txn_t *txn, environ
         if (why.code != BERTH_NOT_FOUND)
             return berth_fail (err, why.code, "%s", why.text);
     }
-    return registry_config (&rules, ask->driver, ask->config, req->arena, &ret_row->config, err)
+    return driver_check (req, s_driver (ret_row), err)
+        || registry_config (&rules, ask->driver, ask->config, req->arena, &ret_row->config, err)
         || registry_policy (&rules, ask->policy, req->arena, err)
         || s_only_local (txn, req->arena, ret_row, err) ? -1 : 0;
 }
@@ -368,6 +369,7 @@ s_update (void *args, const request_t *req, store_txn_t *txn, effects_t *fx, ber
         return -1;
     before = row;
     if (s_patch (self, req, &row, &changes, err)
+        || (changes.driver && driver_check (req, s_driver (&row), err))
         || s_only_local (txn, req->arena, &row, err))
         return -1;
     if (changes.config || changes.description || changes.driver || changes.metadata || changes.name

@@ -11,7 +11,8 @@
 //  ---- selecting
 
 //  The environment that a persisted workspace's own config names (taken when it was made: it wins
-//  over the levels), or NULL.
+//  over the levels), or NULL. One that was deleted counts as not named: the config of a workspace is its
+//  client's own data, and nobody goes through all of them to clear it.
 static int
 s_persisted (const request_t *req, store_txn_t *txn, const char *workspace_id, const char *company,
              workspace_t *ret_workspace, const char **ret_env, berth_error_t *err)
@@ -22,9 +23,14 @@ s_persisted (const request_t *req, store_txn_t *txn, const char *workspace_id, c
     if (workspace_get (txn, req->arena, workspace_id, ret_workspace, err)
         || company_check (company, ret_workspace->company, "workspace", workspace_id, err))
         return -1;
-    if (ret_workspace->status != workspace_status_ARCHIVED)
-        *ret_env = any_text (any_get (ret_workspace->metadata, "config"), "environmentId",
-                             req->arena);
+    if (ret_workspace->status == workspace_status_ARCHIVED)
+        return 0;
+    const char *named = any_text (any_get (ret_workspace->metadata, "config"), "environmentId", req->arena);
+    environment_t env;
+    berth_error_t why = { 0 };
+    if (named && environment_get (txn, req->arena, named, &env, &why) && why.code == BERTH_NOT_FOUND)
+        named = NULL;
+    *ret_env = named;
     return 0;
 }
 

@@ -56,6 +56,7 @@ BERTH_MESSAGE (exec_tty, EXEC_TTY);
     F (T, U64,   args_count, "argsCount", REQUIRED, 0, "Number of its arguments (their text is not kept).") \
     F (T, BOOL,  tty,       "tty",       REQUIRED, 0, "It has a terminal.") \
     F (T, BOOL,  stdin_open, "stdin",    REQUIRED, 0, "It has a stdin that can be written.") \
+    F (T, U64,   stdin_bytes, "stdinBytes", OPTIONAL, 0, "Bytes of stdin that were accepted, once it has ended.") \
     F (T, I64,   pid,       "pid",       NULLABLE, 0, "Its process id inside the place.") \
     F (T, TIME,  created_at, "createdAt", REQUIRED, 0, "When it was asked for.") \
     F (T, TIME,  started_at, "startedAt", NULLABLE, 0, "When its process started.") \

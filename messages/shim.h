@@ -40,7 +40,7 @@ enum {
     X (T, STARTED,  "started")   /* exec pid startedAt (and offsets so far) */ \
     X (T, OUTPUT,   "output")    /* exec stdoutBytes stderrBytes stalled: how far the spool is */ \
     X (T, ACCEPTED, "accepted")  /* exec offset eof */ \
-    X (T, ENDED,    "ended")     /* exec cause exitCode signal timedOut endedAt bytes truncated error; written before it is told, synced if nobody listens */ \
+    X (T, ENDED,    "ended")     /* exec cause exitCode signal timedOut endedAt bytes truncated offset error; written before it is told, synced if nobody listens */ \
     X (T, CLOSED,   "closed")    /* the place's processes are gone */ \
     X (T, REFUSED,  "refused")   /* exec error: the message was wrong */
 BERTH_ENUM (shim_op, SHIM_OP);
@@ -64,7 +64,7 @@ BERTH_ENUM (shim_op, SHIM_OP);
     F (T, BYTES, spool,     "spool",     OPTIONAL, 4096, "Folder of the exec's spool.") \
     F (T, U64,   spool_max, "spoolMax",  OPTIONAL, 0, "Bytes kept.") \
     F (T, ENUM (exec_on_full), on_full, "onFull", OPTIONAL, 0, "Beyond spoolMax.") \
-    F (T, U64,   offset,    "offset",    OPTIONAL, 0, "In stdin.") \
+    F (T, U64,   offset,    "offset",    OPTIONAL, 0, "In stdin; what was accepted of it (STARTED, ACCEPTED, ENDED).") \
     F (T, BYTES, data,      "data",      OPTIONAL, 524288, "Bytes of stdin.") \
     F (T, BOOL,  eof,       "eof",       OPTIONAL, 0, "stdin ends here.") \
     F (T, U64,   signal,    "signal",    OPTIONAL, 64, "Number.") \

@@ -94,7 +94,7 @@ BERTH_MESSAGE (workspace_config, WORKSPACE_CONFIG);
     F (T, STR,   project,   "projectId", NULLABLE, 128, "The platform's project.") \
     F (T, STR,   project_workspace, "projectWorkspaceId", NULLABLE, 128, "The platform's project workspace.") \
     F (T, STR,   issue,     "sourceIssueId", NULLABLE, 128, "The issue it is for.") \
-    F (T, STR,   mode,      "mode",      OPTIONAL, 32, "A mode, or a legacy alias (default: isolated_workspace).") \
+    F (T, STR,   mode,      "mode",      OPTIONAL, 32, "A mode, or an alias (isolated_workspace).") \
     F (T, ENUM (workspace_strategy), strategy, "strategyType", OPTIONAL, 0, "Default: project_primary.") \
     F (T, BYTES, cwd,       "cwd",       NULLABLE, 4096, "Its folder on the host, absolute.") \
     F (T, STR,   repo_url,  "repoUrl",   NULLABLE, 2048, "Where its repository comes from.") \
@@ -103,7 +103,7 @@ BERTH_MESSAGE (workspace_config, WORKSPACE_CONFIG);
     F (T, ENUM (workspace_provider), provider, "providerType", OPTIONAL, 0, "Default: local_fs.") \
     F (T, STR,   provider_ref, "providerRef", NULLABLE, 512, "The provider's name of it.") \
     F (T, ID,    derived_from, "derivedFromExecutionWorkspaceId", NULLABLE, 36, "The workspace it is made from.") \
-    F (T, ENUM (concurrency), concurrency, "concurrency", NULLABLE, 0, "Leases at a time.") \
+    F (T, ENUM (concurrency), concurrency, "concurrency", NULLABLE, 0, "Leases at once.") \
     F (T, OBJ (workspace_config), config, "config", NULLABLE, 0, "Its typed config.") \
     F (T, ANY,   metadata,  "metadata",  NULLABLE | OBJECT, 65536, "The caller's own data.")
 BERTH_MESSAGE (workspace_create, WORKSPACE_CREATE);

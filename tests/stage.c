@@ -77,6 +77,7 @@ stage_queue (stage_t *self, request_code_t type, const char *json)
     snprintf (letter->principal, sizeof letter->principal, "%s",
               self->confined ? self->confined : "somebody");
     letter->confined = self->confined != NULL;
+    letter->remote = self->remote;
     snprintf (letter->key, sizeof letter->key, "%s", self->key ? self->key : "");
     return letter->ticket;
 }

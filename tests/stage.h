@@ -32,6 +32,7 @@ typedef struct {
     int64_t deadline_ms;            //  Of requests, from now; 0: none
     int64_t step_ms;                //  Each batch is so much later: 1000
     const char *confined;           //  Principal of requests, whose companies are not all; or NULL
+    bool remote;                    //  They come over the network
     const char *key;                //  Idempotency key of requests, or NULL
     void (*watch) (const stage_sent_t *sent);       //  Called when something is sent, or NULL
     uint64_t tickets;

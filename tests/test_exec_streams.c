@@ -180,7 +180,19 @@ test_follow (void **state)
     assert_text (said.data, "got two\n");
     const exec_read_end_t *end = hear_ok (self, REQUEST_EXEC_READ, ticket);
     assert_true (end->eof && end->next == 16);
-    assert_int_equal (wait_end (self, id)->exit_code, 0);
+    const exec_t *row = wait_end (self, id);
+    assert_int_equal (row->exit_code, 0);
+    assert_int_equal (row->stdin_bytes, 8);
+    //  Behind the end: what was taken is answered as it was, with bytes and without; more is not taken
+    written = hear_ok (self, REQUEST_EXEC_WRITE,
+                       ask_with (self, REQUEST_EXEC_WRITE, &write, BYTES_OF ("e\ntwo\n"), -1, 0));
+    assert_true (written->offset == 8 && written->eof);
+    berth_put (exec_write, &write, offset, 8);
+    written = hear_ok (self, REQUEST_EXEC_WRITE, ask (self, REQUEST_EXEC_WRITE, &write));
+    assert_true (written->offset == 8 && written->eof);
+    hear_error (self, REQUEST_EXEC_WRITE,
+                ask_with (self, REQUEST_EXEC_WRITE, &write, BYTES_OF ("x"), -1, 0), BERTH_CONFLICT);
+    berth_put (exec_write, &write, offset, UINT64_MAX);
     hear_error (self, REQUEST_EXEC_WRITE, ask (self, REQUEST_EXEC_WRITE, &write), BERTH_CONFLICT);
 }
 

@@ -494,6 +494,16 @@ test_roles (void **state)
         assert_string_equal (heard.status, "error");
         assert_string_equal (heard.code, "forbidden");
     }
+    //  Every row of the table, by the roles that stand in it
+    for (request_code_t code = 0; code < REQUEST_COUNT; code++) {
+        const request_row_t *row = request_row (code);
+        if ((row->roles & ROLE_OBSERVER) || !(row->roles & ~(unsigned) ROLE_INTERNAL))
+            continue;
+        s_send (self, observer, arena_printf (self->arena, "{'v':1,'id':'r','type':'%s'}", row->type), "{}");
+        heard_t heard = s_hear (self, observer);
+        if (!heard.code || strcmp (heard.code, "forbidden"))
+            fail_msg ("%s: %s", row->type, heard.code ? heard.code : heard.status);
+    }
     s_send (self, observer, ASK ("2", "exec.get", ""), "{}");
     assert_int_equal (s_letter (self->execs).type, REQUEST_EXEC_GET);
     s_send (self, self->client, GET ("3"), "{}");

@@ -165,6 +165,33 @@ s_what_names_no_company_is_paid_for (void **state)
     s_house_end (&self);
 }
 
+//  Who asks for what is not its own, or says nonsense, pays as for any request: itself, not those it names.
+static void
+s_what_is_refused_is_paid_for (void **state)
+{
+    (void) state;
+    const quota_limits_t usual = { .rate = 1, .burst = 3 };
+    house_t self = s_house (&usual);
+    static const char *const one [] = { "acme" };
+    trust_t *trust = self.stage->context.trust;
+    trust_add_local (trust, "ann", ROLE_PLATFORM, (berth_strs_t) { 1, (void *) one });
+    actor_set_trust (self.stage->actor, trust);
+    self.stage->step_ms = 0;
+    self.stage->confined = "ann";
+    self.stage->roles = ROLE_PLATFORM;
+    assert_int_equal (stage_fails (self.stage, REQUEST_LEASE_LIST, "{'companyId':'globex'}").code,
+                      BERTH_NOT_FOUND);
+    assert_int_equal (stage_fails (self.stage, REQUEST_LEASE_LIST, "{'companyId':7}").code, BERTH_INVALID);
+    assert_int_equal (stage_fails (self.stage, REQUEST_LEASE_LIST, "{}").code, BERTH_INVALID);
+    berth_error_t err = stage_fails (self.stage, REQUEST_LEASE_LIST, "{'companyId':'globex'}");
+    assert_int_equal (err.code, BERTH_BUSY);
+    assert_non_null (strstr (err.text, "company 'acme'"));
+    assert_int_equal (stage_fails (self.stage, REQUEST_LEASE_LIST, "{'companyId':'acme'}").code, BERTH_BUSY);
+    self.stage->confined = NULL;
+    stage_ok (self.stage, REQUEST_LEASE_LIST, "{'companyId':'globex'}");
+    s_house_end (&self);
+}
+
 static void
 s_live_leases_are_counted_within_a_batch (void **state)
 {
@@ -304,6 +331,7 @@ main (void)
         cmocka_unit_test (s_a_flood_of_names_frees_nobody),
         cmocka_unit_test (s_the_kit_asks_for_every_request_of_a_client),
         cmocka_unit_test (s_what_names_no_company_is_paid_for),
+        cmocka_unit_test (s_what_is_refused_is_paid_for),
         cmocka_unit_test (s_live_leases_are_counted_within_a_batch),
         cmocka_unit_test (s_a_repeat_takes_nothing),
         cmocka_unit_test (s_execs_and_their_output),

@@ -230,6 +230,29 @@ test_operator_only (void **state)
     assert_int_equal (err.code, BERTH_FORBIDDEN);
 }
 
+//  Driver local is the service's own machine: over the network nobody makes one, unless configured.
+static void
+test_local_over_tcp (void **state)
+{
+    stage_t *stage = *state;
+    stage->remote = true;
+    registry_stage_create (stage, "{'companyId':'acme','id':'" ID1 "','name':'box'," BWRAP "}");
+    static const struct { request_code_t type; const char *json; } asks [] = {
+        { REQUEST_ENVIRONMENT_CREATE, "{'companyId':'acme','name':'here','driver':'local'}" },
+        { REQUEST_ENVIRONMENT_VALIDATE, "{'companyId':'acme','name':'here','driver':'local'}" },
+        { REQUEST_ENVIRONMENT_UPDATE, "{'environmentId':'" ID1 "','driver':'local'}" },
+    };
+    actor_set_trust (stage->actor, stage->context.trust);
+    for (size_t index = 0; index < BERTH_COUNT (asks); index++) {
+        berth_error_t err = stage_fails (stage, asks [index].type, asks [index].json);
+        assert_int_equal (err.code, BERTH_FORBIDDEN);
+        assert_string_equal (err.driver, "local");
+        assert_non_null (strstr (err.remedy, "localOverTcp"));
+    }
+    trust_set_local (stage->context.trust, true);
+    stage_ok (stage, REQUEST_ENVIRONMENT_CREATE, "{'companyId':'acme','name':'here','driver':'local'}");
+}
+
 static void
 test_validate_saves_nothing (void **state)
 {
@@ -544,7 +567,7 @@ main (void)
         REGISTRY_TEST (test_foreign_ids), REGISTRY_TEST (test_create), REGISTRY_TEST (test_create_with_id), REGISTRY_TEST (test_refusals),
         REGISTRY_TEST (test_refusal_texts), REGISTRY_TEST (test_ssh_defaults), REGISTRY_TEST (test_plugin_and_local),
         REGISTRY_TEST (test_test_providers), REGISTRY_TEST (test_operator_only),
-        REGISTRY_TEST (test_validate_saves_nothing), REGISTRY_TEST (test_ensure_local),
+        REGISTRY_TEST (test_local_over_tcp), REGISTRY_TEST (test_validate_saves_nothing), REGISTRY_TEST (test_ensure_local),
         REGISTRY_TEST (test_no_second_local_by_update), REGISTRY_TEST (test_update),
         REGISTRY_TEST (test_update_without_change), REGISTRY_TEST (test_update_driver),
         REGISTRY_TEST (test_foreign_company), REGISTRY_TEST (test_delete), REGISTRY_TEST (test_list),

@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include "codec.h"
+#include "runs.h"
 #include "selection.h"
 
 #define W "11111111-1111-7111-8111-111111111111"
@@ -127,10 +128,44 @@ test_selected (void **state)
     assert_true (selection.is_default);
 }
 
+//  A workspace's own environment wins, unless that is deleted: then it counts as not named.
+static void
+test_persisted (void **state)
+{
+    stage_t *stage = *state;
+    berth_error_t why = { 0 };
+    runs_t *runs = runs_new (&stage->context, &why);
+    stage->actor = runs_kit (runs);
+    stage_put_environment (stage, D, "{}");
+    stage_put_environment (stage, P, "{'driver':'sandbox','config':{'provider':'bubblewrap'}}");
+    static const struct { const char *named, *env, *level; } cases [] = {
+        { P, P, "persisted" }, { A, D, "selected" },
+    };
+    for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
+        berth_error_t err = { 0 };
+        const char *metadata = arena_printf (stage->arena, "{'config':{'environmentId':'%s'}}", cases [index].named);
+        workspace_t row = {
+            .id = W, .company = "acme", .mode = workspace_mode_ISOLATED,
+            .strategy = workspace_strategy_PROJECT_PRIMARY, .name = "w", .status = workspace_status_ACTIVE,
+            .provider = workspace_provider_LOCAL_FS, .last_used_at = 1, .opened_at = 1, .created_at = 1,
+            .updated_at = 1, .metadata = stage_pack (stage, metadata),
+        };
+        store_txn_t *txn;
+        assert_ok (store_begin (stage->store, &txn, &err), err);
+        assert_ok (workspace_put (txn, stage->arena, &row, &err), err);
+        assert_ok (store_commit (&txn, &err), err);
+        berth_bytes_t body = stage_ok (stage, REQUEST_RUN_RESOLVE, "{'companyId':'acme',"
+            "'selectedEnvironmentId':'" D "','executionWorkspaceId':'" W "'}");
+        assert_string_equal (stage_text (stage, body, "environment.id"), cases [index].env);
+        assert_string_equal (stage_text (stage, body, "selectedBy"), cases [index].level);
+    }
+    runs_destroy (&runs);
+}
+
 int
 main (void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
-    const struct CMUnitTest tests [] = { TEST (test_levels), TEST (test_selected) };
+    const struct CMUnitTest tests [] = { TEST (test_persisted), TEST (test_levels), TEST (test_selected) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

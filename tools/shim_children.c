@@ -109,6 +109,8 @@ s_fill_ended (const child_t *child, shim_message_t *message)
     berth_put (shim_message, message, stdout_bytes, size.stdout_bytes);
     berth_put (shim_message, message, stderr_bytes, size.stderr_bytes);
     berth_put (shim_message, message, truncated, size.truncated || child->cut);
+    if (child->in.given)
+        berth_put (shim_message, message, offset, child->in.accepted);
     if (child->error [0])
         berth_put (shim_message, message, error, child->error);
 }

@@ -15,6 +15,7 @@
 #include "actor.h"
 #include "codec.h"
 #include "front.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -234,6 +235,11 @@ __wrap_zmq_msg_send (zmq_msg_t *msg, void *socket, int flags)
 post_t *post_new (wiring_t *wiring) { return (post_t *) wiring; }
 void post_destroy (post_t **self_p) { *self_p = NULL; }
 void post_kick (post_t *self) { (void) self; }
+quotas_t *wiring_quotas (const wiring_t *self) { (void) self; return NULL; }
+void quota_refused (quotas_t *self, trust_t *trust, const char *principal, int64_t mono_ms, berth_error_t *err)
+{
+    (void) self, (void) trust, (void) principal, (void) mono_ms, (void) err;
+}
 void post_wake (post_t *self, actor_code_t to) { (void) self, (void) to; }
 zsock_t *wiring_take (wiring_t *self, actor_code_t actor, const char *provider, inbox_t inbox)
 {

@@ -54,10 +54,25 @@ same "$env_a" "$(as ann --company acme --json env list | field -a id)" "what ann
 ends_with 4 as ann --company globex env list
 has "$output" "no company 'globex'"
 ends_with 10 as ann --company acme env show "$env_b"
+ends_with 21 as ann --company acme env create here --driver local
+has "$output" localOverTcp
 ends_with 21 as ann key list
 ends_with 21 as ann bus shutdown
 as root --company globex env show "$env_b" >/dev/null
 as root key list >/dev/null
+
+say "what happens, as it happens, of one's own companies alone"
+env -u BERTH_STATE "$BERTH_BUILD/berth" --endpoint "$bus" --key-file ann.zcert --company acme --json \
+    events --follow >ann.events &
+follower=$!
+await 20 test -s ann.events
+as bob --company globex --json env create away --driver sandbox --config '{"provider":"bubblewrap"}' >/dev/null
+env_c=$(as ann --company acme --json env create third --driver sandbox --config '{"provider":"bubblewrap"}' | field id)
+await 20 grep -q "$env_c" ann.events
+kill -TERM $follower
+wait $follower || true
+same acme "$(field -a companyId <ann.events | sort -u | xargs)" "companies that ann hears of"
+ends_with 4 as ann --company globex events --follow
 
 say "who shows no key, a strange one, or expects another service stays outside"
 ends_with 2 env -u BERTH_STATE "$BERTH_BUILD/berth" --endpoint "$bus" bus ping
@@ -88,4 +103,11 @@ service_start --config berthd.conf
 as bob --company globex env list >/dev/null
 ends_with 20 as eve bus ping
 has "$(berth --company '~service' events --all)" "key.revoked"
+
+say "driver local over TCP, where the configuration says so"
+service_kill
+echo 'localOverTcp = true' >>berthd.conf
+service_start --config berthd.conf
+as bob --company globex env create here --driver local --quiet
+same here "$(as bob --company globex --json env list --driver local | field name)" "what bob made"
 service_release
