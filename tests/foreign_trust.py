@@ -232,8 +232,8 @@ def every_request(root, ann):
                 looked_at += 1
                 if isinstance(answers[0], str) and answers[0].startswith("invalid_request"):
                     fail("%s is not covered: %s (%r)" % (kind, answers[0], bodies[0]))
-                texts = [plain(answers[0], theirs).replace("globex", "COMPANY"),
-                         plain(answers[1], nobodys).replace("nowhere", "COMPANY")]
+                texts = [plain(answer, rows).replace("globex", "COMPANY").replace("nowhere", "COMPANY")
+                         for answer, rows in zip(answers, (theirs, nobodys))]
                 if kind in ("bus.stats", "bus.info"):
                     texts = ["", ""]
                 same(texts[1], texts[0], "%s about another company (%r)" % (kind, bodies[0]))
