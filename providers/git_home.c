@@ -285,7 +285,7 @@ void
 git_bring_home (spawner_t *spawner, const git_home_t *how, int64_t deadline_mono_ms, arena_t *arena,
                 git_came_t *ret_came)
 {
-    *ret_came = (git_came_t) { NULL };
+    *ret_came = (git_came_t) { .outcome = NULL };
     home_t self = { .spawner = spawner, .how = how, .deadline_ms = deadline_mono_ms, .arena = arena,
                     .ref = arena_printf (arena, "refs/berth/%s", how->name), .came = ret_came };
     int place = open (how->place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
