@@ -30,7 +30,7 @@ typedef struct {
 } breaker_t;
 
 //  When a provider's places are looked at.
-enum { LEASES_SWEEPS = 96 };
+enum { LEASES_SWEEPS = PROVIDERS_MAX };
 typedef struct {
     int64_t next_ms;                //  Monotonic; 0: not known yet
     int64_t until_ms;               //  A sweep runs at most until then

@@ -28,6 +28,7 @@ struct proxy {
     uint32_t magic;
     const context_t *context;
     const provider_t *provider;
+    provider_host_t host;           //  The context's, with the name of this provider
     void *self_of_provider;         //  NULL: it could not be opened (yet),
     berth_error_t broken;           //  for this reason; both under the lock once threads run
     zsock_t *inbox;
@@ -156,7 +157,7 @@ s_try_open (proxy_t *self)
     void *opened = NULL;
     self->opening = true;
     pthread_mutex_unlock (&self->lock);
-    int rc = self->provider->open (&opened, &self->context->host, &why);
+    int rc = self->provider->open (&opened, &self->host, &why);
     pthread_mutex_lock (&self->lock);
     self->opening = false;
     self->broken = why;
@@ -388,6 +389,8 @@ proxy_new (const context_t *context, const provider_t *provider)
     self->magic = PROXY_MAGIC;
     self->context = context;
     self->provider = provider;
+    self->host = context->host;
+    self->host.provider = provider->name;
     self->lines = proxy_lines_new ();
     self->inbox = wiring_take (context->wiring, ACTOR_PROXY, provider->name, INBOX_INTERNAL);
     pthread_mutex_init (&self->lock, NULL);
@@ -397,7 +400,7 @@ proxy_new (const context_t *context, const provider_t *provider)
     pthread_cond_init (&self->work, &attributes);
     pthread_condattr_destroy (&attributes);
     if (provider->open
-        && provider->open (&self->self_of_provider, &context->host, &self->broken)) {
+        && provider->open (&self->self_of_provider, &self->host, &self->broken)) {
         self->self_of_provider = NULL;
         log_fault ("proxy", provider->name, &self->broken);
         self->broken.code = BERTH_PROVIDER_UNAVAILABLE;

@@ -37,7 +37,7 @@
 #include <unistd.h>
 
 #define SERVER_MAGIC 0x5e271ce1u
-#define PROXIES_MAX 64
+#define PROXIES_MAX PROVIDERS_MAX
 
 struct server {
     uint32_t magic;

@@ -11,7 +11,6 @@
 
 #define WIRING_MAGIC 0x31714601u
 #define POST_MAGIC   0x31714602u
-#define PROVIDERS_MAX 64
 #define SLOTS (ACTOR_COUNT + PROVIDERS_MAX)     //  Actors, then one for each provider
 
 struct wiring {

@@ -171,7 +171,7 @@ BERTH_MESSAGE (bus_fault, BUS_FAULT);
     F (T, LIST (bus_count), drops, "drops", REQUIRED, 32, "Messages dropped or refused, by reason.") \
     F (T, LIST (bus_company), companies, "companies", REQUIRED, 16, "Those that were refused most, then those that asked most.") \
     F (T, LIST (bus_actor), actors, "actors", REQUIRED, 32, "Each actor.") \
-    F (T, LIST (bus_provider), providers, "providers", REQUIRED, 64, "Each provider.") \
+    F (T, LIST (bus_provider), providers, "providers", REQUIRED, 128, "Each provider.") \
     F (T, LIST (bus_stuck), stuck, "stuck", REQUIRED, 100, "What does not move.") \
     F (T, LIST (bus_ending), ending, "endingSoon", REQUIRED, 10, "Leases that end within five minutes.") \
     F (T, LIST (bus_fault), faults, "lastErrors", REQUIRED, 20, "The last failures, newest first.")

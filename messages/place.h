@@ -46,7 +46,7 @@ enum { PROVIDER_CAPABILITIES (PROVIDER_CAN_) };
 BERTH_MESSAGE (provider_info, PROVIDER_INFO);
 
 #define PROVIDER_PAGE(F, T) \
-    F (T, LIST (provider_info), items, "items", REQUIRED, 64, "By name.")
+    F (T, LIST (provider_info), items, "items", REQUIRED, 128, "By name.")
 BERTH_MESSAGE (provider_page, PROVIDER_PAGE);
 
 #define PROVIDER_REF(F, T) \

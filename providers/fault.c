@@ -38,7 +38,7 @@ BERTH_ENUM (fault_verb, FAULT_VERB);
     X (T, GARBAGE, "garbage")   /* of acquire, list: what it answers is none */ \
     X (T, HALF, "half")     /* of list: leaves out every other place */ \
     X (T, FOREIGN, "foreign")   /* of list: says that they are another install's */ \
-    X (T, OTHER, "other")   /* says that it is another lease's: of list, one long gone; of acquire, the place before */
+    X (T, OTHER, "other")   /* of list: says that they are another lease's, one long gone */
 BERTH_ENUM (fault_kind, FAULT_KIND);
 
 #define FAULT_RULE(F, T) \
@@ -219,7 +219,7 @@ static int
 s_open (void **ret_self, const provider_host_t *host, berth_error_t *err)
 {
     places_t *places;
-    if (places_open (&places, host, "fault", err))
+    if (places_open (&places, host, host->provider ? host->provider : "fault", err))
         return -1;
     fault_t *self = calloc (1, sizeof *self);
     ENSURE (self);

@@ -28,6 +28,7 @@
 typedef struct {
     const char *state;              //  State directory; places stand in <state>/places/<lease id>
     const char *runtime;            //  Runtime directory; sockets of shims in <runtime>/p
+    const char *provider;           //  Under which name it is opened: one struct may serve several
     const char *install_id;         //  Label of everything that is made outside
     spawner_t *spawner;
     const char *init_path;          //  berth-init
@@ -98,6 +99,11 @@ typedef struct {
 
 //  The list, by name; NULL at the end. Drivers `local` and `ssh` are providers of that name.
 const provider_t *provider_at (size_t index);
+
+//  For tests of many providers beside each other: so many more of provider fault, named fault-1 and
+//  on. Before anything else looks at the list.
+enum { PROVIDERS_MAX = 96, PROVIDERS_FAULTS_MAX = 64 };
+void providers_add_faults (size_t count);
 const provider_t *provider_by_name (const char *name);
 
 //  The provider of an environment: the driver's own, or config.provider of driver sandbox

@@ -4,6 +4,7 @@
 
 #include "codec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 extern const provider_t provider_local, provider_ssh, provider_bubblewrap, provider_fake,
@@ -13,18 +14,38 @@ static const provider_t *const s_list [] = {
     &provider_local, &provider_ssh, &provider_bubblewrap, &provider_fake, &provider_fault
 };
 
+static provider_t s_faults [PROVIDERS_FAULTS_MAX];
+static char s_fault_names [PROVIDERS_FAULTS_MAX][32];
+static size_t s_faults_count;
+
+void
+providers_add_faults (size_t count)
+{
+    ENSURE (count <= PROVIDERS_FAULTS_MAX);
+    for (; s_faults_count < count; s_faults_count++) {
+        char *name = s_fault_names [s_faults_count];
+        snprintf (name, sizeof s_fault_names [0], "fault-%zu", s_faults_count + 1);
+        s_faults [s_faults_count] = provider_fault;
+        s_faults [s_faults_count].name = name;
+    }
+}
+
 const provider_t *
 provider_at (size_t index)
 {
-    return index < BERTH_COUNT (s_list) ? s_list [index] : NULL;
+    if (index < BERTH_COUNT (s_list))
+        return s_list [index];
+    index -= BERTH_COUNT (s_list);
+    return index < s_faults_count ? &s_faults [index] : NULL;
 }
 
 const provider_t *
 provider_by_name (const char *name)
 {
-    for (size_t index = 0; index < BERTH_COUNT (s_list); index++)
-        if (strcmp (s_list [index]->name, name) == 0)
-            return s_list [index];
+    const provider_t *provider;
+    for (size_t index = 0; (provider = provider_at (index)); index++)
+        if (strcmp (provider->name, name) == 0)
+            return provider;
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 
 #include "configure.h"
 #include "daemon_options.h"
+#include "provider.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -50,6 +51,7 @@ s_configure (const char *path, arena_t *arena, server_options_t *options, berth_
     options->store_max = said.store_max;
     options->keys_max = said.keys ? said.keys->max : 0;
     options->test_providers = said.test_providers;
+    providers_add_faults ((size_t) said.test_faults);
     if (berth_has (configuration, &said, local_as_root))
         options->local_as_root = said.local_as_root;
     s_quotas (&said, options);
