@@ -512,14 +512,11 @@ s_overdue (proxy_t *self, int64_t now_ms, int64_t *ret_next_ms)
 static void
 s_answer_for (proxy_t *self, const letter_t *letter, const char *text)
 {
-    call_t *call = calloc (1, sizeof *call);
-    ENSURE (call);
-    call->letter = *letter;
+    call_t call = { .letter = *letter };
     berth_error_t err = { 0 };
     (void) berth_fail (&err, BERTH_PROVIDER_TIMEOUT, "provider %s %s", self->provider->name, text);
-    s_failed (self, call, &err);
-    s_refuse (self, call, BERTH_PROVIDER_TIMEOUT, text);
-    free (call);
+    s_failed (self, &call, &err);
+    s_refuse (self, &call, BERTH_PROVIDER_TIMEOUT, text);
 }
 
 //  Answers for calls that hang, and for those that waited in vain behind them. Returns how long until

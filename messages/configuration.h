@@ -61,7 +61,7 @@ BERTH_MESSAGE (configuration_sweep, CONFIGURATION_SWEEP);
     F (T, U64,   store_max, "storeMax",  OPTIONAL | POSITIVE, 70368744177664, "Bytes the store may grow to (68719476736).") \
     F (T, BOOL,  local_as_root, "localAsRoot", OPTIONAL, 0, "Driver local may run as root (false).") \
     F (T, BOOL,  test_providers, "testProviders", OPTIONAL, 0, "Allow the providers fake and fault (false).") \
-    F (T, U64,   test_faults, "testFaults", OPTIONAL | POSITIVE, 64, "With testProviders: so many more of provider fault, named fault-1 and on (none).") \
+    F (T, U64,   test_faults, "testFaults", OPTIONAL | POSITIVE, 64, "With testProviders: so many more of provider fault, named fault-1 and on; without it none (63).") \
     F (T, OBJ (configuration_keys), keys, "keys", OPTIONAL, 0, "What retries are remembered.") \
     F (T, OBJ (configuration_retention), retention, "retention", OPTIONAL, 0, "How long what has ended is kept.") \
     F (T, OBJ (configuration_sweep), sweep, "sweep", OPTIONAL, 0, "How lost places are looked for.") \
