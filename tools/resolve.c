@@ -108,9 +108,11 @@ resolve_environment (invocation_t *self, const char *text, const char **ret_id, 
 int
 resolve_workspace (invocation_t *self, const char *text, const char **ret_id, berth_error_t *err)
 {
-    enum { WORKSPACE = 3 };
+    size_t noun = 0;
     *ret_id = text;
-    return berth_id_is (text) ? 0 : s_resolve (self, WORKSPACE, text, ret_id, err);
+    while (strcmp (s_nouns [noun].field, "workspaceId"))
+        noun++;
+    return berth_id_is (text) ? 0 : s_resolve (self, noun, text, ret_id, err);
 }
 
 int
