@@ -25,6 +25,15 @@ static const struct {
     { "executionWorkspaceId", "workspace", REQUEST_WORKSPACE_LIST, BERTH_NOT_FOUND, true },
 };
 
+static size_t
+s_noun (const char *field)
+{
+    size_t noun = 0;
+    while (strcmp (s_nouns [noun].field, field))
+        noun++;
+    return noun;
+}
+
 static const char *
 s_text (const berth_schema_t *schema, const void *row, const char *name)
 {
@@ -102,17 +111,14 @@ int
 resolve_environment (invocation_t *self, const char *text, const char **ret_id, berth_error_t *err)
 {
     *ret_id = text;
-    return berth_id_is (text) ? 0 : s_resolve (self, 0, text, ret_id, err);
+    return berth_id_is (text) ? 0 : s_resolve (self, s_noun ("environmentId"), text, ret_id, err);
 }
 
 int
 resolve_workspace (invocation_t *self, const char *text, const char **ret_id, berth_error_t *err)
 {
-    size_t noun = 0;
     *ret_id = text;
-    while (strcmp (s_nouns [noun].field, "workspaceId"))
-        noun++;
-    return berth_id_is (text) ? 0 : s_resolve (self, noun, text, ret_id, err);
+    return berth_id_is (text) ? 0 : s_resolve (self, s_noun ("workspaceId"), text, ret_id, err);
 }
 
 int
