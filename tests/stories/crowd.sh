@@ -20,7 +20,7 @@ same 315 "$(grep -c '^with ' "$here/times")" "acquires beside it"
 for percent in 50 99; do
     without=$(at without $percent) with=$(at with $percent)
     say "p$percent: $without us without, $with us with the one that is ill"
-    #  A machine that tests share is no quiet one: the figure is in tests/bench; here it is that nobody
+    #  A machine that tests share is no quiet one: its samples can be printed; here it is that nobody
     #  waits for a provider that hangs, which is seconds.
     [ "$with" -le $((3 * without + 100000)) ] || story_fail "p$percent: $with us beside it, $without us without"
 done
