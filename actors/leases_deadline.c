@@ -112,7 +112,9 @@ lease_rebase (leases_t *self, const request_t *req, lease_t *lease)
     if (!ends || !lease->expires_at || (lease->boot && strcmp (lease->boot, req->boot) == 0))
         return false;
     int64_t left_ms = lease->expires_at - req->now_ms;
-    if (lease->max_ms && left_ms > (int64_t) lease->max_ms && lease->state == lease_state_ACTIVE)
+    bool granted = lease->state == lease_state_ACTIVE
+                || (lease->state == lease_state_PENDING && !lease->queued_at);
+    if (granted && lease->max_ms && left_ms > (int64_t) lease->max_ms)
         left_ms = (int64_t) lease->max_ms;      //  A clock of before 1970 knows no better
     //  Time went by for each of its ends, also where the first of them is over: then it is the grace that
     //  is left.

@@ -287,7 +287,9 @@ s_take_lease (sim_t *self, store_txn_t *txn, const activity_t *entry)
         s_acquired (self, lease);
     if (fresh && action == ACTION_LEASE_QUEUED)
         lease->queued = entry->seq;
-    if (fresh || turn || action == ACTION_LEASE_RENEWED)
+    if (action == ACTION_LEASE_RESUMED)
+        lease->by_run = false;      //  Somebody wanted it again, whatever its run has come to
+    if (fresh || turn || action == ACTION_LEASE_RENEWED || action == ACTION_LEASE_RESUMED)
         s_granted (lease, &row);
     if (action == ACTION_LEASE_METADATA_UPDATED)
         lease->used_mono_ms = sim_mono_ms ();

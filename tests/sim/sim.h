@@ -95,7 +95,7 @@ typedef struct {
     sim_key_t *key;                 //  NULL: without one
     sim_ask_state_t state;
     char lease [37];                //  About which, if one
-    uint64_t generation;            //  That it carries; 0: none
+    bool stale;                     //  It carries an older generation than its lease has
     berth_bytes_t body;
     int64_t asked_ms;               //  Monotonic
 } sim_client_t;
@@ -104,6 +104,7 @@ typedef struct {
 struct sim_key {
     char text [24];
     request_code_t type;
+    bool used, stale;               //  Its request was asked; and was stale then
     berth_bytes_t body;
     int64_t wall_ms;                //  When it was first used
     char answered [129];            //  Id in its first good answer
