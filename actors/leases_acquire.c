@@ -330,6 +330,24 @@ s_opened_late (leases_t *self, const request_t *req, lease_t *lease, const place
     return 0;
 }
 
+//  Does the provider answer with the place of another lease, which still holds it? 0, 1 and *why, or -1.
+//  The place that it may have opened for this one is closed by the lease's id.
+static int
+s_anothers (const request_t *req, store_txn_t *txn, const lease_t *lease, const place_opened_t *place,
+            berth_error_t *why, berth_error_t *err)
+{
+    const provider_t *provider = lease->provider ? provider_by_name (lease->provider) : NULL;
+    lease_t holder;
+    if (!provider || !provider->exclusive || !place->provider_lease || PLANTED ("anothers-place"))
+        return 0;
+    int rc = lease_holds_place (req, txn, lease->provider, place->provider_lease, lease->id, &holder, err);
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    (void) berth_fail (why, BERTH_PROVIDER_ERROR, "provider %s answered with the place of lease %s",
+                       lease->provider, holder.id);
+    return 1;
+}
+
 int
 leases_opened (leases_t *self, const request_t *req, const step_done_t *done, lease_t *lease,
                store_txn_t *txn, effects_t *fx, berth_error_t *err)
@@ -340,14 +358,19 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         return -1;
     if (!done->ok)
         error_from_body (done->error, req->arena, &why);
+    int lied = done->ok && lease->place == place_state_OPENING
+             ? s_anothers (req, txn, lease, &place, &why, err) : 0;
+    if (lied < 0)
+        return -1;
+    bool ok = done->ok && !lied;
     if (leases_breaker_told (self, req, txn, lease, BREAKER_OPEN, &why, err))
         return -1;
     if (lease->place != place_state_OPENING)
         return done->ok ? s_opened_late (self, req, lease, &place, txn, fx, err) : 0;
-    if (done->ok)
+    if (ok)
         lease_take_place (self, req, lease, &place);
     else
-        lease->place = s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
+        lease->place = lied || s_uncertain (why.code) ? place_state_OPEN : place_state_GONE;
 
     if (lease->state == lease_state_RELEASING) {
         //  It was given back while its place was opening: now there is something to close.
@@ -363,7 +386,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
     }
     if (lease->state != lease_state_PENDING)
         return 0;                   //  A second answer to the same question
-    if (done->ok) {
+    if (ok) {
         if (lease_move (lease, lease_state_ACTIVE, err))
             return -1;
         lease_begun (self, req, lease);
@@ -372,7 +395,7 @@ leases_opened (leases_t *self, const request_t *req, const step_done_t *done, le
         leases_settle_active (req, fx, lease);
         return 0;
     }
-    if (s_uncertain (why.code)) {
+    if (lied || s_uncertain (why.code)) {
         berth_put (lease, lease, destroy, true);
         if (leases_begin_release (self, req, txn, fx, lease, "failed", why.text, err))
             return -1;

@@ -244,9 +244,11 @@ enum { SWEEP_IN_A_ROW = 2 };
 
 //  ---- leases_suspects.c
 
-//  The lease that holds a place; 1: none does.
+//  The lease that holds a place; 1: none does. lease_holds_place: one that is not settled, and not `but`.
 int lease_of_place (const request_t *req, store_txn_t *txn, const char *provider, const char *place,
                     lease_t *ret_lease, berth_error_t *err);
+int lease_holds_place (const request_t *req, store_txn_t *txn, const char *provider, const char *place,
+                       const char *but, lease_t *ret_lease, berth_error_t *err);
 //  A place is in the list: is it an orphan? And one is not that should be.
 int suspects_listed (const request_t *req, store_txn_t *txn, sweep_t *sweep, const place_listed_t *item,
                      berth_error_t *err);

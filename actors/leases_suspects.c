@@ -26,6 +26,25 @@ s_id (arena_t *arena, const char *provider, const char *place)
 }
 
 int
+lease_holds_place (const request_t *req, store_txn_t *txn, const char *provider, const char *place,
+                   const char *but, lease_t *ret_lease, berth_error_t *err)
+{
+    uint8_t hash [PLACE_HASH_SIZE];
+    store_key_t prefix = { 0 };
+    store_walk_t walk;
+    place_hash (provider, place, hash);
+    key_bytes (&prefix, hash, sizeof hash);
+    if (walk_begin (&walk, txn, INDEX_LEASE_BY_PLACE, &prefix, NULL, err))
+        return -1;
+    int rc;
+    while ((rc = walk_next (&walk, req->arena, ret_lease, err)) == 0
+           && (lease_settled (ret_lease->state) || strcmp (ret_lease->id, but) == 0))
+        ;
+    walk_end (&walk);
+    return rc;
+}
+
+int
 lease_of_place (const request_t *req, store_txn_t *txn, const char *provider, const char *place,
                 lease_t *ret_lease, berth_error_t *err)
 {

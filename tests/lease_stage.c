@@ -89,12 +89,24 @@ lease_opening (stage_t *stage, const char *more, uint64_t *ret_ticket)
     return open->letter;
 }
 
+//  "bubblewrap:x" for the first lease, another for each behind it.
+const char *
+lease_fresh_name (stage_t *stage)
+{
+    store_txn_t *txn = NULL;
+    berth_error_t err = { 0 };
+    assert_ok (store_read (stage->store, &txn, &err), err);
+    unsigned long long count = table_rows (txn, TABLE_LEASES);
+    store_txn_destroy (&txn);
+    return count == 1 ? "bubblewrap:x" : ASK ("bubblewrap:x%llu", count);
+}
+
 const char *
 lease_active (stage_t *stage, const char *more)
 {
     uint64_t ticket;
     letter_t open = lease_opening (stage, more, &ticket);
-    stage_queue_done (stage, &open, true, "{'providerLeaseId':'bubblewrap:x','metadata':{}}");
+    stage_queue_done (stage, &open, true, ASK ("{'providerLeaseId':'%s','metadata':{}}", lease_fresh_name (stage)));
     stage_serve (stage);
     assert_true (lease_answered (stage, ticket));
     return arena_string (stage->arena, open.subject);

@@ -41,6 +41,8 @@ bool lease_answered (stage_t *stage, uint64_t ticket);
 //  A lease on the sandbox whose place is opening: the letter that opens it. An active one: its id.
 letter_t lease_opening (stage_t *stage, const char *more, uint64_t *ret_ticket);
 const char *lease_active (stage_t *stage, const char *more);
+//  A name of a place that no lease has yet: "bubblewrap:x" for the first.
+const char *lease_fresh_name (stage_t *stage);
 
 extern const char *const lease_refused, *const lease_timed_out;
 

@@ -164,7 +164,7 @@ static void
 test_check_is_shared (void **state)
 {
     scene_t *self = *state;
-    for (int part = 0; part < 20; part++)
+    for (int part = 0; part < 60; part++)
         s_write (self, 1000, berth_wall_ms ());
     uint64_t tickets [] = { s_send (self, REQUEST_STORE_CHECK, "{}", true),
                             s_send (self, REQUEST_STORE_CHECK, "{}", false) };

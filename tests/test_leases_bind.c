@@ -30,7 +30,8 @@ static const char *
 s_bound (stage_t *stage, uint64_t *ret_ticket)
 {
     letter_t open = lease_opening (stage, BIND, ret_ticket);
-    stage_queue_done (stage, &open, true, "{'providerLeaseId':'bubblewrap:x','metadata':{}}");
+    stage_queue_done (stage, &open, true,
+                      ASK ("{'providerLeaseId':'%s','metadata':{}}", lease_fresh_name (stage)));
     stage_serve (stage);
     const stage_sent_t *chunk = stage_answer (stage, *ret_ticket);
     assert_non_null (chunk);

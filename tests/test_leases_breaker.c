@@ -24,7 +24,8 @@ s_try (stage_t *stage, const char *env, const char *failure)
     assert_non_null (open);
     letter_t letter = open->letter;
     stage_queue_done (stage, &letter, !failure,
-                      failure ? failure : "{'providerLeaseId':'x','metadata':{}}");
+                      failure ? failure : ASK ("{'providerLeaseId':'%s','metadata':{}}",
+                                               lease_fresh_name (stage)));
     stage_serve (stage);
 }
 

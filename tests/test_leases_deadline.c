@@ -179,7 +179,7 @@ test_clipped (void **state)
     s_policy (stage, "{'maxLeaseMs':60000}");
     stage->step_ms = 0;
     int64_t end_at = stage->now_ms + 40000;
-    id = s_place (stage, "", ASK ("{'providerLeaseId':'bubblewrap:x','metadata':{},'expiresAt':%lld}",
+    id = s_place (stage, "", ASK ("{'providerLeaseId':'bubblewrap:timed','metadata':{},'expiresAt':%lld}",
                                   (long long) end_at));
     s_renewed (stage, id, "", 40000, "provider.expiresAt");
     s_pass (stage, 15000);

@@ -134,12 +134,41 @@ test_other (void **state)
     assert_string_equal (lease_row (stage, holder).provider_lease, "bubblewrap:x");
 }
 
+//  In time, too: the lease fails, what was opened for it is closed by its own id, the other keeps its place.
+static void
+test_anothers (void **state)
+{
+    stage_t *stage = *state;
+    const char *holder = lease_active (stage, "");              //  bubblewrap:x
+    uint64_t ticket;
+    letter_t open = lease_opening (stage, "", &ticket);
+    s_answer (stage, &open, true, OPENED ("bubblewrap:x"));
+    berth_error_t err = lease_error (stage, ticket);
+    assert_int_equal (err.code, BERTH_PROVIDER_ERROR);
+    assert_non_null (strstr (err.text, holder));
+    const stage_sent_t *close = s_close (stage);
+    assert_non_null (close);
+    assert_at (stage, close->body, "leaseId", ASK ("\"%s\"", open.subject));
+    assert_at (stage, close->body, "providerLeaseId", "absent");
+    assert_state (stage, open.subject, "releasing");
+    lease_closed (stage, true);
+    assert_state (stage, open.subject, "failed");
+    assert_state (stage, holder, "active");
+    //  Once the holder is gone, the name is free
+    (void) lease_ask_release (stage, holder);
+    stage_serve (stage);
+    lease_closed (stage, true);
+    open = lease_opening (stage, "", &ticket);
+    s_answer (stage, &open, true, OPENED ("bubblewrap:x"));
+    assert_state (stage, open.subject, "active");
+}
+
 int
 main (void)
 {
     const struct CMUnitTest tests [] = {
         LEASE_TEST (test_settled), LEASE_TEST (test_closing), LEASE_TEST (test_cleanup),
-        LEASE_TEST (test_twice), LEASE_TEST (test_other),
+        LEASE_TEST (test_twice), LEASE_TEST (test_other), LEASE_TEST (test_anothers),
     };
     return cmocka_run_group_tests_name ("leases_late", tests, NULL, NULL);
 }

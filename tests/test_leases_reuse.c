@@ -242,7 +242,7 @@ test_fingerprint (void **state)
     for (size_t index = 0; index < BERTH_COUNT (cases); index++) {
         s_box (stage, ",'pids':64");
         const char *json = ASK ("{" OF_RUN "'r1','agentId':'a%zu'}", index);
-        s_kept (stage, json, "bubblewrap:one");
+        s_kept (stage, json, ASK ("bubblewrap:%zu", index));
         stage_put_environment (stage, BOX, cases [index].env);
         stage_queue (stage, REQUEST_LEASE_ACQUIRE, json);
         stage_serve (stage);
