@@ -28,7 +28,7 @@ offered ()      #  word...: what bash makes of it; it divides words at = and : a
 
 say "bash: commands, options, values"
 same "lease" "$(offered berth le)"
-same "acquire list release renew show" "$(offered berth lease '')"
+same "acquire adopt destroy list release renew resume show" "$(offered berth lease '')"
 same "--timeout" "$(offered berth run --timeo)"
 same "sandbox ssh" "$(offered berth env create x --driver s)"
 same "sandbox" "$(offered berth env create x --driver = sa)"
