@@ -162,7 +162,7 @@ s_text (about_t *about, const berth_field_t *field)
     if (field->kind == KIND_ID)
         return s_strange_id (self);
     if (field->kind == KIND_BYTES)
-        return "/work/src";
+        return "/srv/src";
     return "some text";
 }
 
